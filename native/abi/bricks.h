@@ -1,0 +1,88 @@
+/* libbricks: read the packets of a bricks pipe from your own program.
+ *
+ *   bricks_consumer *c;
+ *   bricks_packet p;
+ *   char why[256];
+ *   if (bricks_attach(&c, "eth3}0", NULL, why, sizeof why) != BRICKS_OK) { puts(why); return 1; }
+ *   while (bricks_wait(c, -1) == BRICKS_OK)
+ *     while (bricks_next(c, &p) == BRICKS_OK) use(p.data, p.captured);
+ *   bricks_detach(c);
+ *
+ * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not thread-safe
+ * per consumer; different consumers are independent. Nothing here allocates after attach. */
+#ifndef BRICKS_H
+#define BRICKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct bricks_consumer bricks_consumer;
+
+typedef enum { /* the values of errors are the exit codes of the command line */
+  BRICKS_OK = 0,
+  BRICKS_FAILED = 1,
+  BRICKS_INVALID = 2,      /* an argument makes no sense */
+  BRICKS_UNREACHABLE = 4,  /* no daemon answers at that folder */
+  BRICKS_PERMISSION = 5,   /* the pipe is not yours to read */
+  BRICKS_NOT_FOUND = 6,    /* no such pipe */
+  BRICKS_BUSY = 7,         /* somebody else holds this end */
+  BRICKS_TIMEOUT = 124,    /* bricks_wait, bricks_attach: the time is up */
+  BRICKS_INTERRUPTED = 130, /* bricks_wait: a signal came */
+  BRICKS_EMPTY = 200,      /* bricks_next: nothing right now */
+  BRICKS_END = 201,        /* the input has ended and everything was read */
+  BRICKS_GONE = 202        /* the daemon, or the pipe, is gone and everything was read */
+} bricks_result;
+
+typedef struct {
+  const uint8_t *data;    /* valid until the next call on this consumer but bricks_fd */
+  uint32_t captured;      /* bytes at data */
+  uint32_t wire_length;   /* bytes on the wire; larger when the capture cut the packet */
+  uint64_t timestamp_ns;  /* receive time, nanoseconds since 1970 */
+  uint32_t link_type;     /* LINKTYPE_ value; 1 is Ethernet */
+} bricks_packet;
+
+typedef struct {
+  const char *run_dir; /* NULL: $BRICKS_RUN_DIR, /run/bricks for root, $XDG_RUNTIME_DIR/bricks */
+  int64_t timeout_ms;  /* attach: wait this long for daemon and pipe; 0 not at all, -1 for ever */
+  uint32_t spin_us;    /* bricks_wait: look this long before sleeping; 0 means the default, 50 */
+} bricks_options;
+
+/* Takes the consumer's end of `name`. On success *consumer is yours until bricks_detach; else it is
+ * NULL and `why` (of `why_size` bytes, may be NULL) says what, where and what to do. */
+bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
+                            const bricks_options *options, char *why, size_t why_size);
+
+/* The next packet: BRICKS_OK, BRICKS_EMPTY, BRICKS_END or BRICKS_GONE. Never blocks. Gives back what
+ * the call before handed out. */
+bricks_result bricks_next(bricks_consumer *consumer, bricks_packet *packet);
+
+/* Up to `capacity` packets at once, *count of them; results as bricks_next. Packets of more than one
+ * buffer come alone. */
+bricks_result bricks_next_batch(bricks_consumer *consumer, bricks_packet *packets,
+                                uint32_t capacity, uint32_t *count);
+
+/* Blocks until bricks_next has something to say (OK, also at the end), or TIMEOUT, INTERRUPTED.
+ * timeout_ms -1 waits for ever. */
+bricks_result bricks_wait(bricks_consumer *consumer, int64_t timeout_ms);
+
+/* Readable (POLLIN) when there may be news; for poll, epoll, select. Call bricks_next until it says
+ * BRICKS_EMPTY before sleeping on it: that arms it. Belongs to the consumer; do not read or close. */
+int bricks_fd(bricks_consumer *consumer);
+
+/* LINKTYPE_ value of the pipe's packets (those that have no other), and its name. */
+uint32_t bricks_link_type(const bricks_consumer *consumer);
+const char *bricks_name(const bricks_consumer *consumer);
+
+/* Gives back what was read, and the end. Unread packets stay for the next consumer. NULL is fine. */
+void bricks_detach(bricks_consumer *consumer);
+
+const char *bricks_result_text(bricks_result result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

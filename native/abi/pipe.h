@@ -1,0 +1,89 @@
+/* What the two ends of a pipe share, and how an end is asked for over ports.sock.
+ *
+ * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the consumer
+ * writes `head` and `cur`. Neither believes the other: every index is bounded before it is used.
+ * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd. */
+#ifndef BRICKS_ABI_PIPE_H
+#define BRICKS_ABI_PIPE_H
+
+#include "netmap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BRICKS_PIPE_MAGIC 0x31657069706b6272ull /* "rbkpipe1" in memory order */
+#define BRICKS_PIPE_VERSION 1u
+#define BRICKS_NAME_BYTES 256u /* a name and its NUL */
+#define BRICKS_TRAILER_BYTES 16u
+
+/* In the last 16 bytes of a packet's first buffer, where BRICKS_SLOT_TRAILER is set. */
+struct bricks_trailer {
+  uint32_t wire_length; /* bytes the packet had on the wire, when the capture cut it short */
+  uint16_t link_type;   /* LINKTYPE_ value, when it differs from the pipe's */
+  uint16_t zero;
+  uint64_t reserved;
+};
+
+enum { /* bricks_pipe.producer_state */
+  BRICKS_PRODUCER_LIVE = 0,
+  BRICKS_PRODUCER_FINISHED = 1, /* the input has ended; what is in the ring is the last */
+  BRICKS_PRODUCER_CLOSED = 2    /* the pipe was taken down; this memory gets nothing any more */
+};
+
+/* At `pipe_offset` of the memfd. Three cache lines: constant, the engine's, the consumer's. */
+struct bricks_pipe {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t slots;
+  uint64_t region_bytes;
+  uint64_t if_offset;     /* of the consumer's netmap_if, from the start of the memfd */
+  uint64_t ring_offset;   /* of its receive ring */
+  uint64_t buffer_offset; /* of buffer 0 */
+  uint32_t buffer_bytes;  /* stride; a packet has buffer_bytes - BRICKS_TRAILER_BYTES of it */
+  uint32_t buffers;
+  uint32_t link_type; /* LINKTYPE_ value of packets without a trailer */
+  uint32_t pad0;
+  uint8_t pad1[56];
+
+  uint32_t producer_state; /* engine's line */
+  uint32_t producer_waits; /* 1: the engine wants `space` signalled when head moves */
+  uint8_t pad2[56];
+
+  uint32_t consumer_waits; /* consumer's line; 1: it wants `data` signalled when tail moves */
+  uint8_t pad3[60];
+
+  char name[BRICKS_NAME_BYTES];
+};
+BRICKS_NAIL(offsetof(struct bricks_pipe, producer_state) == 128);
+BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_waits) == 192);
+BRICKS_NAIL(sizeof(struct bricks_pipe) == 512);
+BRICKS_NAIL(sizeof(struct bricks_trailer) == BRICKS_TRAILER_BYTES);
+
+/* ports.sock: SOCK_SEQPACKET. One request, one reply; then the connection stays open for as long as
+ * the end is held: closing it, or dying, gives the end back. */
+enum { BRICKS_ATTACH = 1 };
+enum { BRICKS_ATTACH_WAIT = 1u }; /* no such pipe yet: answer when there is one, not NOT_FOUND */
+
+struct bricks_attach_request {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t operation;
+  uint32_t flags;
+  uint32_t zero;
+  char name[BRICKS_NAME_BYTES]; /* `x}N`; a leading `netmap:` is ignored */
+};
+
+struct bricks_attach_reply { /* with 3 fds when code is 0: memfd, data eventfd, space eventfd */
+  uint64_t magic;
+  uint32_t version;
+  uint32_t code; /* an exit code of the house: 0, 5 permission, 6 not found, 7 busy, 1 else */
+  uint64_t pipe_offset;
+  uint64_t region_bytes;
+  char message[BRICKS_NAME_BYTES * 2];
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

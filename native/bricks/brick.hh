@@ -1,0 +1,86 @@
+// The contract of a brick: a batch comes in, each packet goes to one or more outlets or is dropped with
+// a reason. A brick sees no port names, no engine and no Node; its file also holds its BrickType, from
+// which help, argument checks and docs/bricks.md come.
+#pragma once
+
+#include <cassert>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mem/ledger.hh"
+#include "mem/option.hh"
+#include "wire/packet.hh"
+
+namespace bricks {
+
+using Picks = std::span<const Index>;  // packets of a batch, in order
+
+// Where a brick puts packets: one ordered list per outlet, made ready by the engine.
+class Outlets {
+ public:
+  struct List {
+    const Index* first = nullptr;  // what the next brick or output reads
+    uint32_t count = 0;
+    Index* own = nullptr;  // kBatchMax * multiplicity entries of this list's own memory
+  };
+
+  Outlets(std::span<List> lists, LedgerCell& cell) noexcept : lists_(lists), cell_(cell) {}
+
+  uint32_t count() const noexcept { return static_cast<uint32_t>(lists_.size()); }
+  void put(uint32_t outlet, Index packet) noexcept {
+    assert(outlet < lists_.size());
+    List& list = lists_[outlet];
+    list.own[list.count++] = packet;
+  }
+  // The whole of `in`, without a copy; the list must be empty.
+  void put_all(uint32_t outlet, Picks in) noexcept {
+    assert(outlet < lists_.size() && lists_[outlet].count == 0);
+    lists_[outlet].first = in.data();
+    lists_[outlet].count = static_cast<uint32_t>(in.size());
+  }
+  // Raw access for a loop that fills many lists (LoadBalancer).
+  List* lists() noexcept { return lists_.data(); }
+  LedgerCell& cell() noexcept { return cell_; }
+
+ private:
+  std::span<List> lists_;
+  LedgerCell& cell_;
+};
+
+class Brick {
+ public:
+  virtual ~Brick() = default;
+  virtual void push(Batch& batch, Picks in, Outlets& out) noexcept = 0;
+};
+
+struct PortCount {
+  uint32_t minimum;
+  uint32_t maximum;
+};
+
+// What the engine knows when it makes a brick.
+struct BrickPlace {
+  uint32_t outlets;  // how many there will be
+  uint32_t level;    // 1 for a root, 2 for its children, ...
+  std::vector<std::string> outlet_names;
+};
+
+struct BrickType {
+  const char* name;
+  const char* summary;  // one line
+  const char* details;  // a paragraph for the reference page
+  PortCount inputs;
+  PortCount outputs;
+  bool duplicates;  // may give one packet to several outlets
+  std::span<const OptionDescriptor> options;
+  // `options` are checked and complete.
+  Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);
+};
+
+// All kinds, in packet-bricks' order (bricks/brick_types.cc).
+std::span<const BrickType* const> brick_types() noexcept;
+const BrickType* find_brick_type(const std::string& name) noexcept;
+
+}  // namespace bricks

@@ -1,0 +1,82 @@
+// All engines of this process. The one thing the addon (and any other host) talks to. Thread-safe:
+// calls from several threads take turns; none waits for packets but wait_drained.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/graph.hh"
+#include "mem/ledger.hh"
+#include "mem/status.hh"
+
+namespace bricks {
+
+struct EngineOptions {
+  int32_t cpu = -1;       // pin the thread to this core; -1: none
+  uint32_t batch = 0;     // packets a batch; 0: kBatchDefault
+  bool shared = false;    // one region for gen: and all pipes: buffers are exchanged, not copied
+  uint32_t pipe_slots = 0;  // 0: kPipeSlotsDefault
+  int32_t queue = -1;     // hardware queue of its interfaces; -1: all
+};
+
+// What can be seen of an engine, all from one and the same breath.
+struct EngineSnapshot {
+  struct InputRow {
+    std::string name, description;
+    bool finished, lossless;
+    LedgerCell cell;
+  };
+  struct BrickRow {
+    std::string id, kind;
+    LedgerCell cell;
+  };
+  struct OutputRow {
+    std::string name, brick, description;
+    int32_t consumer_pid;  // 0: none attached, or not that kind of port
+    uint32_t slots;        // of its ring; 0: no ring
+    LedgerCell cell;
+  };
+  std::string name;
+  bool running, linked, drained;
+  int32_t cpu;
+  uint32_t batch;
+  uint64_t breaths;
+  std::vector<InputRow> inputs;
+  std::vector<BrickRow> bricks;
+  std::vector<OutputRow> outputs;
+  // Sums of what was once part of the graph and is no more: the ledger covers an engine's whole life.
+  LedgerCell retired_inputs, retired_bricks, retired_outputs;
+  std::vector<std::string> warnings;  // since the engine was made
+};
+
+class Runtime {
+ public:
+  static Runtime& instance();  // made at first use, lives as long as the process
+
+  // Serves ports.sock in `run_dir` (made by the caller, 0700) until close_ports.
+  Status open_ports(const std::string& run_dir);
+  void close_ports();
+
+  Status create_engine(const std::string& name, const EngineOptions& options);
+  // Stops if need be, closes every port. no_such_engine.
+  Status delete_engine(const std::string& name);
+  // Replaces the engine's graph, running or not: at a batch boundary, all or nothing. Ports and bricks
+  // named in both graphs stay as they are. The empty graph unlinks everything.
+  Status apply(const std::string& name, const Graph& graph);
+  Status start(const std::string& name);  // not_linked, already_running
+  Status stop(const std::string& name);   // not_running; returns when the thread has ended
+  // True when all inputs are finished and every output has delivered what it held; false after
+  // timeout_ms. An engine with endless inputs is never drained.
+  Status wait_drained(const std::string& name, uint32_t timeout_ms, bool* drained);
+
+  std::vector<EngineSnapshot> snapshot();
+
+ private:
+  Runtime();
+  ~Runtime();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bricks

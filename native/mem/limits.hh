@@ -1,0 +1,34 @@
+// Every bound of the data plane, by name. A value out of range is refused with the range.
+#pragma once
+
+#include <cstdint>
+
+namespace bricks {
+
+inline constexpr uint32_t kBatchMax = 256;           // packets a batch can hold
+inline constexpr uint32_t kBatchDefault = 128;       // measured best (docs/performance.md)
+inline constexpr uint32_t kFrameMax = 65535;         // bytes of one frame, anywhere
+inline constexpr uint32_t kNameMax = 255;            // bytes of a name: port, engine, pipe
+inline constexpr uint32_t kOutletsMax = 4096;        // outputs of one brick
+inline constexpr uint32_t kInletsMax = 1024;         // inputs of one engine
+inline constexpr uint32_t kBricksMax = 4096;         // bricks of one engine
+inline constexpr uint32_t kEnginesMax = 256;         // engines of one process
+inline constexpr uint32_t kPipeSlotsDefault = 1024;  // netmap's default, too
+inline constexpr uint32_t kPipeSlotsMin = 16;
+inline constexpr uint32_t kPipeSlotsMax = 65536;
+// 33 cache lines: an odd number spreads headers over all sets of every cache. 2048 puts them into
+// one set in 32 and costs a factor of 2.6 (docs/performance.md).
+inline constexpr uint32_t kBufferStride = 2112;
+inline constexpr uint32_t kBufferTrailer = 16;
+inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes of a frame per buffer
+inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
+inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: only what is touched is memory
+inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing this long stalls
+inline constexpr uint32_t kConsumersWaitingMax = 1024;  // attach requests for pipes yet to come
+
+static_assert(kBatchDefault <= kBatchMax);
+static_assert((kBufferStride / 64) % 2 == 1 && kBufferStride % 64 == 0);
+static_assert(kBufferPayload + kBufferTrailer <= kBufferStride);
+static_assert(kFrameBuffersMax < kPipeSlotsMin * 4);
+
+}  // namespace bricks

@@ -1,0 +1,72 @@
+// Where packets come from and go to. An engine's thread calls what is noexcept; construction and
+// destruction belong to the control thread. None of the noexcept calls allocates, locks or throws;
+// system calls happen at most once per batch.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mem/ledger.hh"
+#include "mem/status.hh"
+#include "wire/packet.hh"
+
+namespace bricks {
+
+class Input {
+ public:
+  virtual ~Input() = default;
+
+  // Fills `batch` with up to `max` packets (data, length, timestamp, buffer, flags; not what decode
+  // adds) and returns how many. Counts them, and what it had to leave out, in `cell`. 0: none now.
+  // `now` is wall-clock time of this breath.
+  virtual uint32_t receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& cell) noexcept = 0;
+
+  // Every packet of `batch` is dealt with: their memory may be used again.
+  virtual void release(Batch& batch) noexcept = 0;
+
+  // True once a finite input has given its last packet.
+  virtual bool finished() const noexcept { return false; }
+  // True when outputs should be waited for rather than overrun (file replay).
+  virtual bool lossless() const noexcept { return false; }
+  // Readable when receive() may have something; -1: ask again (a file), or see wake_at.
+  virtual int wait_fd() const noexcept { return -1; }
+  // Wall-clock time before which receive() gives nothing (paced replay); 0: no such time.
+  virtual Nanos wake_at() const noexcept { return 0; }
+  // A warning for the operator, once (a truncated capture); empty: none. Control thread.
+  virtual std::string take_warning() { return {}; }
+  // One line for status: what this really is ("AF_PACKET on eth3, TPACKET_V3, 32 MiB").
+  virtual std::string describe() const = 0;
+};
+
+class Output {
+ public:
+  virtual ~Output() = default;
+
+  // How many packets of up to kFrameMax bytes can be taken now without loss. Only asked for lossless
+  // inputs; an output that never fills says kBatchMax.
+  virtual uint32_t room() noexcept { return kBatchMax; }
+
+  // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held or
+  // dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets them.
+  // The engine has already counted them in cell.packets and cell.bytes.
+  virtual void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
+                        LedgerCell& cell) noexcept = 0;
+
+  // End of a breath: everything taken becomes visible to the consumer; counts what it has read since.
+  virtual void flush(Nanos now, LedgerCell& cell) noexcept { (void)now, (void)cell; }
+
+  // All inputs have ended: say so to the consumer (end of file). Undone by the next transmit.
+  virtual void finish(LedgerCell& cell) noexcept { (void)cell; }
+
+  // Control thread, after the engine has let go: settle what is held (delivered or dropped) in cell.
+  virtual void close(LedgerCell& cell) { (void)cell; }
+
+  // Readable when room() may have grown; -1: ask again. arm_wait is called before sleeping on it.
+  virtual int wait_fd() const noexcept { return -1; }
+  virtual void arm_wait() noexcept {}
+
+  virtual std::string take_warning() { return {}; }
+  virtual std::string describe() const = 0;
+};
+
+}  // namespace bricks

@@ -1,0 +1,158 @@
+/**
+ * Every function of the native addon, typed and documented once. `load.ts` finds it; only
+ * `src/engine` calls it. All calls are synchronous and thread-safe: the daemon's main thread and the
+ * Lua worker load the same addon and see the same engines. A failed call throws a `BricksError` whose
+ * `code` is a name of the catalogue (`src/errors.ts`), and has changed nothing.
+ */
+
+export type OptionValue = boolean | number | string | string[] | number[];
+export type Options = Record<string, OptionValue>;
+
+export interface OptionInfo {
+  readonly name: string;
+  readonly type: 'boolean' | 'integer' | 'number' | 'text' | 'text_list' | 'number_list';
+  /** As one would type it; '' where there is none. */
+  readonly default: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** text: the allowed words. */
+  readonly choices?: readonly string[];
+  readonly summary: string;
+}
+
+export interface BrickTypeInfo {
+  readonly name: string;
+  readonly summary: string;
+  readonly details: string;
+  readonly inputs: readonly [minimum: number, maximum: number];
+  readonly outputs: readonly [minimum: number, maximum: number];
+  readonly options: readonly OptionInfo[];
+}
+
+export interface PortSchemeInfo {
+  readonly scheme: string;
+  readonly example: string;
+  /** One line; undefined where it cannot be one. */
+  readonly asInput?: string;
+  readonly asOutput?: string;
+  readonly options: readonly OptionInfo[];
+}
+
+export interface EngineOptions {
+  /** Core to pin the thread to; -1: none. */
+  readonly cpu?: number;
+  /** Packets a batch, 1 to 256; default 128. */
+  readonly batch?: number;
+  /** One memory region for `gen:` and all pipes: buffers are exchanged, not copied. */
+  readonly shared?: boolean;
+  /** Slots of each pipe's ring, a power of two from 16 to 65,536; default 1,024. */
+  readonly pipeSlots?: number;
+  /** Hardware queue of its interfaces; -1: all. */
+  readonly queue?: number;
+}
+
+/** See native/engine/graph.hh. `brick` is an index into `bricks`. */
+export interface NativeGraph {
+  readonly inlets: readonly { readonly port: string; readonly brick: number }[];
+  readonly bricks: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly options: Options;
+    readonly level: number;
+    /** `brick` set: fused to that brick, `name` is only the link's label. */
+    readonly outlets: readonly { readonly name: string; readonly brick?: number }[];
+  }[];
+}
+
+/** One row of the ledger; native/mem/ledger.hh says what each count means. */
+export interface LedgerCell {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly delivered: number;
+  readonly deliveredBytes: number;
+  readonly copies: number;
+  readonly held: number;
+  /** Only reasons that occurred. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface InputRow {
+  readonly name: string;
+  readonly description: string;
+  readonly finished: boolean;
+  readonly lossless: boolean;
+  readonly cell: LedgerCell;
+}
+export interface BrickRow {
+  readonly id: string;
+  readonly kind: string;
+  readonly cell: LedgerCell;
+}
+export interface OutputRow {
+  readonly name: string;
+  /** id of the brick that feeds it */
+  readonly brick: string;
+  readonly description: string;
+  /** Process id of the attached consumer; 0: none, or not a pipe. */
+  readonly consumerPid: number;
+  /** Slots of its ring; 0: it has none. */
+  readonly slots: number;
+  readonly cell: LedgerCell;
+}
+
+export interface EngineSnapshot {
+  readonly name: string;
+  readonly running: boolean;
+  readonly linked: boolean;
+  /** All inputs finished and every output has delivered. */
+  readonly drained: boolean;
+  readonly cpu: number;
+  readonly batch: number;
+  readonly breaths: number;
+  readonly inputs: readonly InputRow[];
+  readonly bricks: readonly BrickRow[];
+  readonly outputs: readonly OutputRow[];
+  /** Sums of what was part of the graph once: the ledger covers an engine's whole life. */
+  readonly retired: {
+    readonly inputs: LedgerCell;
+    readonly bricks: LedgerCell;
+    readonly outputs: LedgerCell;
+  };
+  readonly warnings: readonly string[];
+}
+
+export interface NativeBinding {
+  /** Lends the error class: `new errorClass(code, message)` is what failed calls throw. */
+  lendErrorClass(errorClass: new (code: string, message: string) => Error): void;
+
+  brickTypes(): BrickTypeInfo[];
+  portSchemes(): PortSchemeInfo[];
+  dropReasons(): { readonly name: string; readonly summary: string }[];
+  /** native/mem/limits.hh by name, e.g. `{ kOutletsMax: 4096, … }`. */
+  limits(): Readonly<Record<string, number>>;
+  /** Codes that native can throw. */
+  statusCodes(): string[];
+
+  /** Checks `options` against the kind's descriptor; returns them completed with defaults. */
+  checkBrickOptions(kind: string, options: Options): Options;
+  /** Checks a port name's syntax and parameters without opening anything. */
+  checkPortName(name: string, direction: 'input' | 'output'): void;
+  /** `eth3{0` to `eth3}0` and back; other names as they are. */
+  flipPipeName(name: string): string;
+  /** True for `x{N` and `x}N`, with or without `netmap:` in front. */
+  isPipeName(name: string): boolean;
+
+  /** Serves `ports.sock` in an existing folder. */
+  openPorts(runDir: string): void;
+  closePorts(): void;
+
+  createEngine(name: string, options: EngineOptions): void;
+  deleteEngine(name: string): void;
+  /** Replaces the engine's graph, running or not, at a batch boundary, all or nothing. */
+  apply(name: string, graph: NativeGraph): void;
+  start(name: string): void;
+  stop(name: string): void;
+  /** Blocks this thread up to `timeoutMs`; call it in slices where interruption matters. */
+  waitDrained(name: string, timeoutMs: number): boolean;
+  snapshot(): EngineSnapshot[];
+}
