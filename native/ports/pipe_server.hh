@@ -1,0 +1,25 @@
+// Serves ports.sock: hands consumers' ends of pipes to other programs (abi/pipe.h), one thread, epoll.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mem/status.hh"
+#include "ports/pipe_directory.hh"
+
+namespace bricks {
+
+class PipeServer {
+ public:
+  // Listens on `socket_path` (removing a stale socket, never a live one: busy), mode 0600.
+  static Status open(const std::string& socket_path, PipeDirectory& directory,
+                     std::unique_ptr<PipeServer>* server);
+  ~PipeServer();  // stops the thread, closes every connection, removes the socket
+
+ private:
+  PipeServer() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bricks
