@@ -42,9 +42,12 @@ class Output {
  public:
   virtual ~Output() = default;
 
-  // How many packets of up to kFrameMax bytes can be taken now without loss. Only asked for lossless
-  // inputs; an output that never fills says kBatchMax.
-  virtual uint32_t room() noexcept { return kBatchMax; }
+  // How many of the `count` picks, from the first on, can be taken now without loss. Asked before
+  // transmit, for lossless inputs only; an output that never fills says `count`.
+  virtual uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+    (void)batch, (void)picks;
+    return count;
+  }
 
   // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held or
   // dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets them.
