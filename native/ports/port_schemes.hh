@@ -1,0 +1,14 @@
+// The schemes this build opens, each defined in its own port's file and listed in port_registry.cc.
+#pragma once
+
+#include "ports/port_registry.hh"
+
+namespace bricks {
+
+extern const PortScheme kGenScheme;     // gen_input.cc
+extern const PortScheme kNullScheme;    // null_output.cc
+extern const PortScheme kPacketScheme;  // packet_*.cc
+extern const PortScheme kPcapScheme;    // pcap_port.cc
+extern const PortScheme kPipeScheme;    // pipe_output.cc
+
+}  // namespace bricks
