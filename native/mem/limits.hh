@@ -14,13 +14,14 @@ inline constexpr uint32_t kInletsMax = 1024;         // inputs of one engine
 inline constexpr uint32_t kBricksMax = 4096;         // bricks of one engine
 inline constexpr uint32_t kEnginesMax = 256;         // engines of one process
 inline constexpr uint32_t kPipeSlotsDefault = 1024;  // netmap's default, too
-inline constexpr uint32_t kPipeSlotsMin = 16;
-inline constexpr uint32_t kPipeSlotsMax = 65536;
+inline constexpr uint32_t kPipeSlotsMin = 16;        // slots of a pipe's ring: at least
+inline constexpr uint32_t kPipeSlotsMax = 65536;     // and at most
 // 33 cache lines: an odd number spreads headers over all sets of every cache. 2048 puts them into
 // one set in 32 and costs a factor of 2.6 (docs/performance.md).
 inline constexpr uint32_t kBufferStride = 2112;
-inline constexpr uint32_t kBufferTrailer = 16;
+inline constexpr uint32_t kBufferTrailer = 16;  // bytes at a buffer's end: abi/pipe.h
 inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes of a frame per buffer
+// Buffers the longest frame takes.
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: only what is touched is memory
 inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing this long stalls

@@ -1,0 +1,113 @@
+/** The steps of `npm test` that are programs of their own: linters and the native test program. */
+import { spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
+
+export interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  /** What did not run and why, a line each. */
+  readonly skipped: readonly string[];
+  /** What failed, a line each. */
+  readonly failures: readonly string[];
+}
+
+export const sanitizers = [
+  { name: 'address', flags: 'address,undefined' },
+  { name: 'thread', flags: 'thread' },
+] as const;
+
+/** Runs a program, passing on its output as it comes; `onLine` sees each line of its stdout. */
+function run(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  onLine: (line: string) => void = () => {},
+): Promise<{ ok: boolean; ending: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      console.log(line);
+      onLine(line);
+    });
+    child.on('error', (error) => resolve({ ok: false, ending: error.message }));
+    child.on('close', (code, signal) =>
+      resolve({ ok: code === 0, ending: signal ?? `exit code ${code}` }),
+    );
+  });
+}
+
+function one(name: string, ok: boolean, ending: string): Outcome {
+  if (ok) return { passed: 1, failed: 0, skipped: [], failures: [] };
+  return { passed: 0, failed: 1, skipped: [], failures: [`${name}: ${ending}`] };
+}
+
+export async function lint(): Promise<Outcome> {
+  const { ok, ending } = await run('node_modules/.bin/biome', ['check', '--error-on-warnings']);
+  return one('biome check', ok, ending);
+}
+
+/** Only clang-format 14 is asked: each version has its own idea of where lines break. */
+export async function clangFormat(): Promise<Outcome> {
+  const version = spawnSync('clang-format-14', ['--version']);
+  if (version.status !== 0) {
+    const reason = 'C++ format: clang-format-14 is not installed';
+    return { passed: 0, failed: 0, skipped: [reason], failures: [] };
+  }
+  const listed = spawnSync('git', ['ls-files', 'native', 'test/native', 'bench', 'examples'], {
+    encoding: 'utf8',
+  });
+  const sources = listed.stdout.split('\n').filter((file) => /\.(cc|hh|c|h)$/.test(file));
+  const { ok } = await run('clang-format-14', ['--dry-run', '--Werror', ...sources]);
+  return one('clang-format', ok, 'run `npm run format`');
+}
+
+/** Builds and runs the native test program; `variant` is "release" or a sanitizer's name. */
+export async function nativeTests(variant: string): Promise<Outcome> {
+  const sanitizer = sanitizers.find(({ name }) => name === variant);
+  const build = `build/${variant}`;
+  const jobs = `-j${availableParallelism()}`;
+  const make = ['-C', 'native', '-s', jobs, `BUILD=${build}`, 'core_test'];
+  if (sanitizer) make.push(`SANITIZE=${sanitizer.flags}`);
+  const made = await run('make', make);
+  if (!made.ok) return one(`build of ${build}/core_test`, false, made.ending);
+
+  let passed = 0;
+  let failed = 0;
+  let summaries = 0;
+  const skipped: string[] = [];
+  const failures: string[] = [];
+  const program = `native/${build}/core_test`;
+  // The thread sanitizer needs its shadow where address randomisation may have put something else.
+  const plain = variant === 'thread' && spawnSync('setarch', ['-R', 'true']).status === 0;
+  const ended = await run(
+    plain ? 'setarch' : program,
+    plain ? ['-R', program] : [],
+    {
+      ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+      TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+    },
+    (line) => {
+      const summary = /^native: (\d+) passed, (\d+) failed, \d+ skipped$/.exec(line);
+      if (summary) {
+        passed = Number(summary[1]);
+        failed = Number(summary[2]);
+        summaries += 1;
+      } else if (line.startsWith('not ok ')) {
+        failures.push(line.slice('not ok '.length));
+      } else if (line.startsWith('skipped ')) {
+        skipped.push(`native ${variant}: ${line.slice('skipped '.length)}`);
+      }
+    },
+  );
+  // A sanitizer's finding, a crash, or an end without a summary is a failure of its own.
+  if (summaries !== 1 || (!ended.ok && failed === 0)) {
+    failed += 1;
+    failures.push(`core_test (${variant}): ${ended.ending}`);
+  }
+  return { passed, failed, skipped, failures };
+}

@@ -1,0 +1,70 @@
+/**
+ * `npm test [-- PATTERN…]`: lint, native tests (plain and under sanitizers), TypeScript tests.
+ * Prints what it does as it goes; the last line is `N passed, N failed`. A pattern picks steps by
+ * name (lint, native, address, thread) and TypeScript tests by file name.
+ */
+import { clangFormat, lint, nativeTests, type Outcome, sanitizers } from './test-native.ts';
+import { nodeTests, testFiles } from './test-node.ts';
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<Outcome>;
+}
+
+const files = testFiles();
+const parallel = files.filter((file) => file.startsWith('test/unit/'));
+const serial = files.filter((file) => !file.startsWith('test/unit/'));
+
+const patterns = process.argv.slice(2);
+const wanted = (name: string): boolean =>
+  patterns.length === 0 || patterns.some((pattern) => name.includes(pattern));
+
+const steps: Step[] = [
+  { name: 'lint', run: lint },
+  { name: 'lint: C++ format', run: clangFormat },
+  { name: 'native', run: () => nativeTests('release') },
+  ...sanitizers.map(({ name }) => ({ name: `native: ${name}`, run: () => nativeTests(name) })),
+].filter((step) => wanted(step.name));
+
+// Unit tests two files at a time, the others (daemons, network namespaces, big captures) alone.
+for (const [name, group, concurrency] of [
+  ['unit tests', parallel, 2],
+  ['whole-program tests', serial, 1],
+] as const) {
+  const chosen = group.filter(wanted);
+  if (chosen.length > 0) steps.push({ name, run: () => nodeTests(chosen, concurrency) });
+}
+
+if (steps.length === 0) {
+  console.error(`npm test: nothing is called ${patterns.join(' or ')}. There are:`);
+  console.error(['lint', 'native', ...sanitizers.map(({ name }) => name), ...files].join('\n'));
+  process.exit(2);
+}
+
+let passed = 0;
+let failed = 0;
+const skipped: string[] = [];
+const failures: string[] = [];
+for (const step of steps) {
+  const start = performance.now();
+  console.log(`\n=== ${step.name}`);
+  const outcome = await step.run();
+  passed += outcome.passed;
+  failed += outcome.failed;
+  skipped.push(...outcome.skipped);
+  failures.push(...outcome.failures.map((failure) => `${step.name}: ${failure}`));
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`=== ${step.name}: ${outcome.passed} passed, ${outcome.failed} failed, ${seconds} s`);
+}
+
+console.log('');
+if (skipped.length > 0) {
+  console.log(`skipped ${skipped.length}:`);
+  for (const reason of skipped) console.log(`  ${reason}`);
+}
+if (failures.length > 0) {
+  console.log(`failed ${failures.length}:`);
+  for (const failure of failures) console.log(`  ${failure}`);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
