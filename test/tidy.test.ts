@@ -107,7 +107,7 @@ test('native error codes are in the catalogue, with the exit code native says th
     .map(([, name = '', exit = '']) => ({ name, exit: Number(exit) }))
     .filter(({ name }) => name !== 'ok');
   assert.ok(codes.length > 10);
-  none(
+  assert.deepEqual(
     codes.map(({ name, exit }) => `${name} ${exit}`),
     codes.map(({ name }) => `${name} ${errorCatalogue[name as ErrorCode]?.exit}`),
   );
@@ -119,9 +119,9 @@ test('every limit and every drop reason says what it is', () => {
     if (!/^inline constexpr/.test(line)) return false;
     return !line.includes('// ') && !limits[index - 1]?.startsWith('// ');
   });
-  assert.deepEqual(mute);
+  none(mute);
   const reasons = /BRICKS_DROP_REASONS\(X\)([\s\S]*?)\n\n/.exec(readSource('native/mem/ledger.hh'));
   const rows = [...(reasons?.[1] ?? '').matchAll(/X\((\w+), "([^"]*)"\)/g)];
   assert.ok(rows.length > 5);
-  none(rows.filter(([, , text = '']) => text.length < 10).map(([, name]) => name));
+  none(rows.filter(([, , text = '']) => text.length < 10).map(([, name = '']) => name));
 });

@@ -1,0 +1,180 @@
+/** The generated pages of docs/: each is a view of a table that the program itself uses. */
+import { readFileSync } from 'node:fs';
+import { errorCatalogue, exitCodes } from '../../src/errors.ts';
+import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
+
+export type Tables = Pick<
+  NativeBinding,
+  'brickTypes' | 'portSchemes' | 'dropReasons' | 'limits' | 'statusCodes'
+>;
+
+const note =
+  '<!-- Made by `npm run docs` from the tables in the code. Change those, not this. -->\n';
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |\n`;
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
+}
+
+function optionRange(option: OptionInfo): string {
+  if (option.choices && option.choices.length > 0)
+    return option.choices.map((choice) => `\`${choice}\``).join(', ');
+  const low = option.minimum;
+  const high = option.maximum;
+  if (!option.type.startsWith('integer') && !option.type.startsWith('number')) return option.type;
+  if (low === undefined && high === undefined) return option.type;
+  const bound = (value: number | undefined) =>
+    value === undefined || Math.abs(value) > 1e15 ? 'any' : value.toLocaleString('en-US');
+  return `${option.type}, ${bound(low)} to ${bound(high)}`;
+}
+
+function optionTable(options: readonly OptionInfo[]): string {
+  return table(
+    ['option', 'values', 'default', 'meaning'],
+    options.map((option) => [
+      `\`${option.name}\``,
+      optionRange(option),
+      option.default === '' ? '–' : `\`${option.default}\``,
+      option.summary,
+    ]),
+  );
+}
+
+function countRange([minimum, maximum]: readonly [number, number]): string {
+  if (minimum === maximum) return minimum === 0 ? 'none' : `exactly ${minimum}`;
+  return `${minimum} to ${maximum.toLocaleString('en-US')}`;
+}
+
+export function bricksPage(tables: Tables): string {
+  const types = tables.brickTypes();
+  const sections = types.map((type) => {
+    const options = type.options.length === 0 ? 'It has no options.\n' : optionTable(type.options);
+    return `## ${type.name}
+
+${type.summary}.
+
+${type.details}
+
+Inputs: ${countRange(type.inputs)}. Outputs: ${countRange(type.outputs)}.
+
+${options}`.replaceAll('..\n', '.\n');
+  });
+  return `${note}# Bricks
+
+A brick gets packets and gives each of them to one or more of its outputs, or drops it with a reason.
+\`Brick.new("NAME", {option = value, …})\` makes one; \`Brick.help("NAME")\` prints its part of this page.
+
+${table(
+  ['brick', 'what it does'],
+  types.map(({ name, summary }) => [`[${name}](#${name.toLowerCase()})`, summary]),
+)}
+${sections.join('\n')}`;
+}
+
+export function portsPage(tables: Tables): string {
+  const sections = tables.portSchemes().map(
+    (scheme) => `## ${scheme.scheme}
+
+For example \`${scheme.example}\`.
+
+- As input: ${scheme.asInput ?? 'not possible'}.
+- As output: ${scheme.asOutput ?? 'not possible'}.
+
+${scheme.options.length === 0 ? 'It takes no parameters.\n' : optionTable(scheme.options)}`,
+  );
+  return `${note}# Ports
+
+Packets come from ports and go to ports. A port's name says what it is: \`scheme:target?name=value&…\`.
+Two kinds go without a scheme: a plain name is a network interface (\`packet:\`), a name with a brace
+and a number is a pipe: \`eth3{0\` is the engine's end, \`eth3}0\` the end that a consumer holds.
+
+${sections.join('\n')}`;
+}
+
+export function errorsPage(tables: Tables): string {
+  const native = new Set(tables.statusCodes());
+  const exits: Readonly<Record<keyof typeof exitCodes, string>> = {
+    ok: 'all went well',
+    failure: 'something failed; the message says what',
+    usage: 'the command line makes no sense',
+    configuration: 'a script, a graph, a name or a file is not valid',
+    unreachable: 'no daemon answers',
+    permission: 'a right is missing',
+    notFound: 'a file, interface, engine or pipe is not there',
+    conflict: 'taken, running already, or held by somebody else',
+    checkFailed: 'a check found a fault',
+    timeout: 'the time is up',
+    interrupted: 'stopped by the user (Ctrl-C)',
+  };
+  return `${note}# Errors
+
+An error says what, where, why, and what to type next. Each has a code; each code has an exit code.
+In Lua the message begins with the code; \`pcall\` catches it, and the failed call has changed nothing.
+
+## Exit codes
+
+${table(
+  ['exit code', 'means'],
+  Object.entries(exitCodes).map(([name, code]) => [
+    String(code),
+    exits[name as keyof typeof exitCodes],
+  ]),
+)}
+## Codes
+
+${table(
+  ['code', 'exit code', 'means', 'can come from'],
+  Object.entries(errorCatalogue).map(([name, { exit, summary }]) => [
+    `\`${name}\``,
+    String(exit),
+    summary,
+    native.has(name) ? 'engine, control' : 'control',
+  ]),
+)}`;
+}
+
+export function dropsPage(tables: Tables): string {
+  return `${note}# Drops
+
+A packet that was meant for an output and did not get there is counted under one of these reasons, in
+the cell of the input, brick or output where it ended. \`bricks ledger\` shows them;
+\`received + copies = delivered + dropped + held\` holds at every moment.
+
+${table(
+  ['reason', 'means'],
+  tables.dropReasons().map(({ name, summary }) => [`\`${name}\``, summary]),
+)}`;
+}
+
+/** Values come from the running code, words from the comments beside them. */
+export function limitsPage(tables: Tables, header: string): string {
+  const lines = header.split('\n');
+  const rows = Object.entries(tables.limits()).map(([name, value]) => {
+    const index = lines.findIndex((line) => line.includes(` ${name} =`));
+    const beside = /\/\/ (.*)$/.exec(lines[index] ?? '')?.[1];
+    const above: string[] = [];
+    for (let i = index - 1; lines[i]?.startsWith('// '); i--)
+      above.unshift(lines[i]?.slice(3) ?? '');
+    return [`\`${name}\``, value.toLocaleString('en-US'), beside ?? above.join(' ')];
+  });
+  return `${note}# Limits
+
+Every bound of the data plane has a name in [native/mem/limits.hh](../native/mem/limits.hh). A value
+out of its range is refused by name, with the range.
+
+${table(['limit', 'value', 'of what'], rows)}`;
+}
+
+/** Paths from the repository's root, with their text. `root` is that folder. */
+export function referencePages(tables: Tables, root: string): Map<string, string> {
+  const limits = readFileSync(`${root}/native/mem/limits.hh`, 'utf8');
+  return new Map([
+    ['docs/bricks.md', bricksPage(tables)],
+    ['docs/ports.md', portsPage(tables)],
+    ['docs/errors.md', errorsPage(tables)],
+    ['docs/drops.md', dropsPage(tables)],
+    ['docs/limits.md', limitsPage(tables, limits)],
+  ]);
+}
