@@ -25,6 +25,8 @@ struct PipeShare {
   uint64_t region_bytes = 0;
   std::atomic<int32_t> consumer_pid{0};      // 0: nobody attached
   std::atomic<uint32_t> attachments{0};      // how many consumers there have ever been
+  // Called by detach, with nobody attached: puts right what the consumer may have scribbled over.
+  std::function<void()> restore;
 
   PipeShare() = default;
   PipeShare(const PipeShare&) = delete;

@@ -1,0 +1,367 @@
+#include "ports/pipe_output.hh"
+
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "ports/port_registry.hh"
+
+namespace bricks {
+
+namespace {
+
+template <typename T>
+std::atomic_ref<T> shared(T& word) noexcept {
+  return std::atomic_ref<T>(word);
+}
+
+uint32_t slots_needed(uint32_t length) noexcept {
+  return length <= kBufferPayload ? 1 : (length + kBufferPayload - 1) / kBufferPayload;
+}
+
+}  // namespace
+
+Status PipeOutput::open(const std::string& name, uint32_t slots, std::shared_ptr<Region> region,
+                        PipeDirectory* directory, std::unique_ptr<PipeOutput>* output) {
+  if (!std::has_single_bit(slots) || slots < kPipeSlotsMin || slots > kPipeSlotsMax) {
+    return {Code::invalid_argument, "pipe " + name + ": slots is " + std::to_string(slots) +
+                                        ", it must be a power of two from " +
+                                        std::to_string(kPipeSlotsMin) + " to " +
+                                        std::to_string(kPipeSlotsMax)};
+  }
+  std::unique_ptr<PipeOutput> made(new PipeOutput);
+  made->name_ = name;
+  made->own_region_ = !region;
+  made->region_ = std::move(region);
+  if (Status status = made->lay_out(slots, slots); !status.ok()) return status;
+  if (directory) {
+    if (Status status = directory->add(made->share_); !status.ok()) return status;
+    made->directory_ = directory;
+  }
+  *output = std::move(made);
+  return {};
+}
+
+Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
+  const uint64_t if_bytes = sizeof(netmap_if) + 8 * sizeof(int64_t);
+  const uint64_t ring_bytes = sizeof(netmap_ring) + uint64_t{slots} * sizeof(netmap_slot);
+  control_bytes_ = sizeof(bricks_pipe) + if_bytes + ring_bytes + 128;
+  if (own_region_) {
+    Status status =
+        Region::create(name_, control_bytes_, pipe_buffers + BRICKS_NETMAP_FIRST_BUFFER, &region_);
+    if (!status.ok()) return status;
+  }
+  std::vector<uint32_t> buffers;
+  if (Status status = region_->allocate_buffers(pipe_buffers, &buffers); !status.ok()) {
+    return status;
+  }
+  if (Status status = region_->allocate_control(control_bytes_, &control_offset_); !status.ok()) {
+    region_->release_buffers(buffers);
+    return status;
+  }
+  mask_ = slots - 1;
+  sent_.resize(slots);
+  for (uint32_t i = 0; i < slots; ++i) sent_[i].buffer = buffers[i];
+  share_ = std::make_shared<PipeShare>();
+  share_->consumer_name = flip_pipe_name(name_);
+  share_->memory_fd = dup(region_->fd());
+  share_->data_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  share_->space_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (share_->memory_fd < 0 || share_->data_event < 0 || share_->space_event < 0) {
+    return system_error("cannot open pipe " + name_, errno);
+  }
+  share_->pipe_offset = control_offset_;
+  share_->region_bytes = region_->bytes();
+  pipe_ = reinterpret_cast<bricks_pipe*>(region_->base() + control_offset_);
+  ring_ = reinterpret_cast<netmap_ring*>(region_->base() + control_offset_ + sizeof(bricks_pipe) +
+                                         (if_bytes + 127) / 128 * 128);
+  write_header();
+  for (uint32_t i = 0; i < slots; ++i) ring_->slot[i] = {buffers[i], 0, 0, 0};
+  // With nobody attached: constants as they were; a head that makes sense is kept, another is not.
+  share_->restore = [this] {
+    const uint32_t head = shared(ring_->head).load(std::memory_order_acquire);
+    const uint32_t seen = head_seen_.load(), end = published_.load();
+    const bool sane = head <= mask_ && ((head - seen) & mask_) <= ((end - seen) & mask_);
+    write_header();
+    shared(ring_->head).store(sane ? head : seen, std::memory_order_release);
+    shared(ring_->cur).store(sane ? head : seen, std::memory_order_release);
+  };
+  return {};
+}
+
+void PipeOutput::write_header() noexcept {
+  const uint64_t if_offset = control_offset_ + sizeof(bricks_pipe);
+  const auto ring_offset = static_cast<uint64_t>(reinterpret_cast<uint8_t*>(ring_) -
+                                                 region_->base());
+  pipe_->magic = BRICKS_PIPE_MAGIC;
+  pipe_->version = BRICKS_PIPE_VERSION;
+  pipe_->slots = mask_ + 1;
+  pipe_->region_bytes = region_->bytes();
+  pipe_->if_offset = if_offset;
+  pipe_->ring_offset = ring_offset;
+  pipe_->buffer_offset = region_->buffer_offset();
+  pipe_->buffer_bytes = kBufferStride;
+  pipe_->buffers = region_->buffer_count();
+  shared(pipe_->link_type).store(link_seen_.load(), std::memory_order_relaxed);
+  std::snprintf(pipe_->name, sizeof pipe_->name, "%s", share_->consumer_name.c_str());
+
+  auto* nifp = reinterpret_cast<netmap_if*>(region_->base() + if_offset);
+  std::snprintf(nifp->ni_name, sizeof nifp->ni_name, "%s", share_->consumer_name.c_str());
+  nifp->ni_flags = own_region_ ? 1 : 0;  // NI_PRIV_MEM
+  nifp->ni_tx_rings = nifp->ni_rx_rings = 1;
+  nifp->ni_host_tx_rings = nifp->ni_host_rx_rings = 1;
+  nifp->ring_ofs[0] = nifp->ring_ofs[1] = nifp->ring_ofs[3] = 0;  // no transmit, no host rings
+  nifp->ring_ofs[2] = static_cast<int64_t>(ring_offset) - static_cast<int64_t>(if_offset);
+
+  ring_->buf_ofs = static_cast<int64_t>(region_->buffer_offset() - ring_offset);
+  ring_->num_slots = mask_ + 1;
+  ring_->nr_buf_size = kBufferStride;
+  ring_->ringid = 0;
+  ring_->dir = 0;
+  ring_->flags = 0;
+  uint32_t tail;  // the engine may publish meanwhile: its word is the last
+  do {
+    tail = published_.load();
+    shared(ring_->tail).store(tail, std::memory_order_seq_cst);
+  } while (tail != published_.load());
+}
+
+PipeOutput::~PipeOutput() {
+  if (directory_) directory_->remove(share_->consumer_name);
+  if (share_) share_->restore = nullptr;
+  if (!own_region_ && ring_) {
+    std::vector<uint32_t> buffers;
+    for (const Sent& sent : sent_) buffers.push_back(sent.buffer);
+    region_->release_buffers(buffers);
+    region_->release_control(control_offset_, control_bytes_);
+  }
+}
+
+void PipeOutput::read_head() noexcept {
+  const uint32_t head = shared(ring_->head).load(std::memory_order_acquire);
+  const uint32_t published = published_.load(std::memory_order_relaxed);
+  if (head > mask_ || ((head - head_) & mask_) > ((published - head_) & mask_)) {
+    ++faults_;  // not between what it had and what it may have: as if it had not moved
+    return;
+  }
+  if (head == head_) return;
+  const Sent& last = sent_[(head - 1) & mask_];
+  packets_read_ = last.packets;
+  bytes_read_ = last.bytes;
+  head_ = head;
+  head_seen_.store(head, std::memory_order_relaxed);
+}
+
+void PipeOutput::settle(LedgerCell& cell) noexcept {
+  const uint32_t packets_before = packets_read_;
+  const uint64_t bytes_before = bytes_read_;
+  read_head();
+  cell.delivered += packets_read_ - packets_before;
+  cell.delivered_bytes += bytes_read_ - bytes_before;
+  cell.held = packets_ - packets_read_;
+}
+
+uint32_t PipeOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  uint32_t free = free_slots();
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t need = slots_needed(batch.packets[picks[i]].length);
+    if (need > free) return i;
+    free -= need;
+  }
+  return count;
+}
+
+bool PipeOutput::simple(const Batch& batch, const Packet& packet) const noexcept {
+  return packet.length <= kBufferPayload && !(packet.flags & kPacketCut) && batch.link == link_;
+}
+
+void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
+                          LedgerCell& cell) noexcept {
+  if (!started_ && count) {
+    started_ = true;
+    link_ = batch.link;
+    link_seen_.store(static_cast<uint32_t>(link_));
+    shared(pipe_->link_type).store(static_cast<uint32_t>(link_), std::memory_order_relaxed);
+  }
+  if (free_slots() < count) settle(cell);
+  const bool exchange = exclusive && batch.region && batch.region == region_.get();
+  uint32_t done = 0;
+  while (done < count) {
+    const uint32_t run = std::min(count - done, free_slots());
+    const uint32_t wrote = exchange ? exchange_simple(batch, picks + done, run)
+                                    : write_simple(batch, picks + done, run);
+    done += wrote;
+    if (done == count || free_slots() == 0) break;
+    if (wrote == run) continue;
+    if (!write_general(batch, picks[done])) break;
+    ++done;
+  }
+  if (done < count) {
+    const bool attached = share_->consumer_pid.load(std::memory_order_relaxed) != 0;
+    cell.drop(attached ? Drop::ring_full : Drop::no_consumer, count - done);
+  }
+}
+
+// Packets that fit one slot, up to the first that does not; the caller has seen to the room.
+uint32_t PipeOutput::exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
+  uint32_t tail = tail_, packets = packets_;
+  uint64_t bytes = bytes_;
+  uint32_t i = 0;
+  for (; i < count; ++i) {
+    Packet& packet = batch.packets[picks[i]];
+    if (__builtin_expect(!simple(batch, packet), 0)) break;
+    Sent& sent = sent_[tail];
+    const uint32_t given = packet.buffer;
+    const uint64_t low = given | uint64_t{packet.length} << 32 |
+                         uint64_t{BRICKS_SLOT_CHANGED} << 48;
+    const uint64_t words[2] = {low, packet.timestamp};
+    std::memcpy(&ring_->slot[tail], words, sizeof words);
+    packet.buffer = sent.buffer;
+    bytes += packet.length;
+    sent = {given, ++packets, bytes};
+    tail = (tail + 1) & mask_;
+  }
+  tail_ = tail;
+  packets_ = packets;
+  bytes_ = bytes;
+  return i;
+}
+
+uint32_t PipeOutput::write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
+  uint32_t tail = tail_, packets = packets_;
+  uint64_t bytes = bytes_;
+  uint32_t i = 0;
+  for (; i < count; ++i) {
+    const Packet& packet = batch.packets[picks[i]];
+    if (__builtin_expect(!simple(batch, packet), 0)) break;
+    Sent& sent = sent_[tail];
+    uint8_t* to = region_->buffer(sent.buffer);
+    if (batch.padded) {
+      uint32_t at = 0;
+      do {
+        std::memcpy(to + at, packet.data + at, 64);  // whole lines: no branch on the length's tail
+        at += 64;
+      } while (at < packet.length);
+    } else {
+      std::memcpy(to, packet.data, packet.length);
+    }
+    const uint64_t words[2] = {sent.buffer | uint64_t{packet.length} << 32, packet.timestamp};
+    std::memcpy(&ring_->slot[tail], words, sizeof words);
+    bytes += packet.length;
+    sent.packets = ++packets;
+    sent.bytes = bytes;
+    tail = (tail + 1) & mask_;
+  }
+  tail_ = tail;
+  packets_ = packets;
+  bytes_ = bytes;
+  return i;
+}
+
+// Several slots, a cut packet, or another link type. False when there is no room for all of it.
+bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
+  const Packet& packet = batch.packets[pick];
+  assert(packet.length <= kFrameMax);
+  const uint32_t need = slots_needed(packet.length);
+  if (need > free_slots()) return false;
+  uint16_t flags = 0;
+  if ((packet.flags & kPacketCut) || batch.link != link_) {
+    const bricks_trailer trailer = {wire_length(batch, pick), static_cast<uint16_t>(batch.link),
+                                    0, 0};
+    uint8_t* first = region_->buffer(sent_[tail_].buffer);
+    std::memcpy(first + kBufferStride - sizeof trailer, &trailer, sizeof trailer);
+    flags = BRICKS_SLOT_TRAILER;
+  }
+  uint32_t at = 0;
+  bytes_ += packet.length;
+  for (uint32_t i = 0; i < need; ++i) {
+    const uint32_t part = std::min(packet.length - at, kBufferPayload);
+    const bool last = i + 1 == need;
+    Sent& sent = sent_[tail_];
+    std::memcpy(region_->buffer(sent.buffer), packet.data + at, part);
+    const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
+    ring_->slot[tail_] = {sent.buffer, static_cast<uint16_t>(part),
+                          static_cast<uint16_t>(flags | more), packet.timestamp};
+    if (last) ++packets_;
+    sent.packets = packets_;
+    sent.bytes = last ? bytes_ : bytes_ - packet.length;
+    flags = 0;
+    at += part;
+    tail_ = (tail_ + 1) & mask_;
+  }
+  return true;
+}
+
+void PipeOutput::wake_consumer() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // tail first, then the look
+  if (shared(pipe_->consumer_waits).load(std::memory_order_relaxed) == 0) return;
+  shared(pipe_->consumer_waits).store(0, std::memory_order_relaxed);
+  const uint64_t one = 1;
+  // A full counter means the consumer is awake, or scribbles; either way there is nothing to do.
+  [[maybe_unused]] const ssize_t ignored = write(share_->data_event, &one, sizeof one);
+}
+
+void PipeOutput::flush(Nanos now, LedgerCell& cell) noexcept {
+  if (tail_ != published_.load(std::memory_order_relaxed)) {
+    if (shared(pipe_->producer_state).load(std::memory_order_relaxed) != BRICKS_PRODUCER_LIVE) {
+      shared(pipe_->producer_state).store(BRICKS_PRODUCER_LIVE, std::memory_order_relaxed);
+    }
+    ring_->ts[0] = static_cast<int64_t>(now / 1000000000);
+    ring_->ts[1] = static_cast<int64_t>(now % 1000000000 / 1000);
+    published_.store(tail_, std::memory_order_release);
+    shared(ring_->tail).store(tail_, std::memory_order_release);
+    wake_consumer();
+  }
+  settle(cell);
+}
+
+void PipeOutput::finish(LedgerCell& cell) noexcept {
+  shared(pipe_->producer_state).store(BRICKS_PRODUCER_FINISHED, std::memory_order_release);
+  shared(pipe_->consumer_waits).store(1, std::memory_order_relaxed);  // wake it in any case
+  wake_consumer();
+  settle(cell);
+}
+
+// A consumer that is reading gets the rest; one that is not does not hold us up.
+void PipeOutput::close(LedgerCell& cell) {
+  constexpr int kPatience = 100;  // rounds of 2 ms without progress
+  flush(0, cell);
+  finish(cell);
+  for (int idle = 0; cell.held && share_->consumer_pid.load() && idle < kPatience; ++idle) {
+    const uint64_t before = cell.delivered;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    settle(cell);
+    if (cell.delivered != before) idle = 0;
+  }
+  shared(pipe_->producer_state).store(BRICKS_PRODUCER_CLOSED, std::memory_order_release);
+  settle(cell);
+  cell.drop(Drop::unread, cell.held);
+  cell.held = 0;
+  shared(pipe_->consumer_waits).store(1, std::memory_order_relaxed);
+  wake_consumer();
+  if (directory_) directory_->remove(share_->consumer_name);
+  directory_ = nullptr;
+}
+
+void PipeOutput::arm_wait() noexcept {
+  uint64_t ignored;
+  [[maybe_unused]] const ssize_t got = read(share_->space_event, &ignored, sizeof ignored);
+  shared(pipe_->producer_waits).store(1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+std::string PipeOutput::describe() const {
+  std::string text = "pipe, " + std::to_string(slots()) + " slots, ";
+  text += own_region_ ? "memory of its own" : "shared region";
+  const int32_t pid = share_->consumer_pid.load();
+  return text + (pid ? ", read by process " + std::to_string(pid) : ", nobody attached");
+}
+
+}  // namespace bricks

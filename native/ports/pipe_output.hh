@@ -1,0 +1,81 @@
+// The engine's end of a pipe `x{N`: fills a netmap ring in shared memory that one consumer reads as
+// `x}N`. The consumer is never trusted: the only word read back is ring->head, and it is bounded.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "abi/pipe.h"
+#include "mem/region.hh"
+#include "ports/pipe_directory.hh"
+#include "ports/port.hh"
+
+namespace bricks {
+
+class PipeOutput final : public Output {
+ public:
+  // `name` is the engine's end, "eth3{0". With `shared` the ring lives in that region, and packets of
+  // the same region are exchanged, not copied; else the pipe has memory of its own. `directory` may
+  // be null: then nobody can find it by name (benchmarks, tests).
+  static Status open(const std::string& name, uint32_t slots, std::shared_ptr<Region> shared,
+                     PipeDirectory* directory, std::unique_ptr<PipeOutput>* output);
+  ~PipeOutput() override;
+
+  uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept override;
+  void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
+                LedgerCell& cell) noexcept override;
+  void flush(Nanos now, LedgerCell& cell) noexcept override;
+  void finish(LedgerCell& cell) noexcept override;
+  void close(LedgerCell& cell) override;
+  int wait_fd() const noexcept override { return share_->space_event; }
+  void arm_wait() noexcept override;
+  std::string describe() const override;
+
+  const std::shared_ptr<PipeShare>& share() const noexcept { return share_; }
+  uint32_t slots() const noexcept { return mask_ + 1; }
+  uint64_t faults() const noexcept { return faults_; }  // nonsense seen in ring->head
+
+ private:
+  PipeOutput() = default;
+  Status lay_out(uint32_t slots, uint32_t pipe_buffers);
+  void write_header() noexcept;
+  uint32_t free_slots() const noexcept { return mask_ - ((tail_ - head_) & mask_); }
+  void read_head() noexcept;
+  void settle(LedgerCell& cell) noexcept;
+  void wake_consumer() noexcept;
+  bool simple(const Batch& batch, const Packet& packet) const noexcept;
+  uint32_t write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
+  uint32_t exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
+  bool write_general(const Batch& batch, Index pick) noexcept;
+
+  // What is in slot k, as we know it: never read back from shared memory.
+  struct Sent {
+    uint32_t buffer;
+    uint32_t packets;  // sent up to and with this slot, modulo 2^32
+    uint64_t bytes;
+  };
+
+  std::string name_;
+  std::shared_ptr<Region> region_;
+  bool own_region_ = true;
+  std::shared_ptr<PipeShare> share_;
+  PipeDirectory* directory_ = nullptr;
+  bricks_pipe* pipe_ = nullptr;
+  netmap_ring* ring_ = nullptr;
+  uint64_t control_offset_ = 0, control_bytes_ = 0;
+  std::vector<Sent> sent_;
+  uint32_t mask_ = 0;
+  uint32_t tail_ = 0;       // next slot to fill
+  uint32_t head_ = 0;       // first slot the consumer has not given back
+  // Read by PipeShare::restore on another thread.
+  std::atomic<uint32_t> head_seen_{0}, published_{0}, link_seen_{1};
+  uint32_t packets_ = 0, packets_read_ = 0;  // modulo 2^32; packets_ - packets_read_ is held
+  uint64_t bytes_ = 0, bytes_read_ = 0;
+  LinkType link_ = LinkType::ethernet;
+  bool started_ = false;  // a packet was sent, link_ is fixed
+  uint64_t faults_ = 0;
+};
+
+}  // namespace bricks
