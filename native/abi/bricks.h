@@ -19,12 +19,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct bricks_consumer bricks_consumer;
 
 typedef enum { /* the values of errors are the exit codes of the command line */
   BRICKS_OK = 0,
-  BRICKS_FAILED = 1,
+  BRICKS_FAILED = 1,       /* the system refused; or the ring holds what cannot be: detach */
   BRICKS_INVALID = 2,      /* an argument makes no sense */
   BRICKS_UNREACHABLE = 4,  /* no daemon answers at that folder */
   BRICKS_PERMISSION = 5,   /* the pipe is not yours to read */
@@ -49,6 +50,9 @@ typedef struct {
   const char *run_dir; /* NULL: $BRICKS_RUN_DIR, /run/bricks for root, $XDG_RUNTIME_DIR/bricks */
   int64_t timeout_ms;  /* attach: wait this long for daemon and pipe; 0 not at all, -1 for ever */
   uint32_t spin_us;    /* bricks_wait: look this long before sleeping; 0 means the default, 50 */
+  uint32_t follow;     /* 1: an input that ends may begin anew: EMPTY, never END */
+  uint32_t busy_poll;  /* 1: EMPTY does not arm bricks_fd, which spares the engine the signal; for
+                          loops over many pipes that sleep in bricks_wait or bricks_wait_any only */
 } bricks_options;
 
 /* Takes the consumer's end of `name`. On success *consumer is yours until bricks_detach; else it is
@@ -56,18 +60,23 @@ typedef struct {
 bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
                             const bricks_options *options, char *why, size_t why_size);
 
-/* The next packet: BRICKS_OK, BRICKS_EMPTY, BRICKS_END or BRICKS_GONE. Never blocks. Gives back what
- * the call before handed out. */
+/* The next packet: BRICKS_OK, BRICKS_EMPTY, BRICKS_END, BRICKS_GONE or BRICKS_FAILED. Never blocks.
+ * Ends the life of what the call before handed out; slots go back to the engine some at a time. */
 bricks_result bricks_next(bricks_consumer *consumer, bricks_packet *packet);
 
-/* Up to `capacity` packets at once, *count of them; results as bricks_next. Packets of more than one
- * buffer come alone. */
+/* Up to `capacity` packets at once, *count of them; results as bricks_next. A packet of more than one
+ * buffer is always the last of its batch. */
 bricks_result bricks_next_batch(bricks_consumer *consumer, bricks_packet *packets,
                                 uint32_t capacity, uint32_t *count);
 
 /* Blocks until bricks_next has something to say (OK, also at the end), or TIMEOUT, INTERRUPTED.
  * timeout_ms -1 waits for ever. */
 bricks_result bricks_wait(bricks_consumer *consumer, int64_t timeout_ms);
+
+/* The same for `count` (1 to BRICKS_WAIT_MAX) consumers: until one of them has something to say.
+ * Leave out those that have said END, GONE or FAILED: they would say so again at once. */
+#define BRICKS_WAIT_MAX 256
+bricks_result bricks_wait_any(bricks_consumer *const *consumers, uint32_t count, int64_t timeout_ms);
 
 /* Readable (POLLIN) when there may be news; for poll, epoll, select. Call bricks_next until it says
  * BRICKS_EMPTY before sleeping on it: that arms it. Belongs to the consumer; do not read or close. */
@@ -77,11 +86,15 @@ int bricks_fd(bricks_consumer *consumer);
 uint32_t bricks_link_type(const bricks_consumer *consumer);
 const char *bricks_name(const bricks_consumer *consumer);
 
+/* After BRICKS_GONE: 1 when the engine took the pipe down in order, 0 when the daemon vanished. */
+int bricks_closed(const bricks_consumer *consumer);
+
 /* Gives back what was read, and the end. Unread packets stay for the next consumer. NULL is fine. */
 void bricks_detach(bricks_consumer *consumer);
 
 const char *bricks_result_text(bricks_result result);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

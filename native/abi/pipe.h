@@ -2,7 +2,9 @@
  *
  * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the consumer
  * writes `head` and `cur`. Neither believes the other: every index is bounded before it is used.
- * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd. */
+ * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd.
+ * The other side, having moved its index (or producer_state), looks at that word and signals; it may
+ * lower the word as it does. */
 #ifndef BRICKS_ABI_PIPE_H
 #define BRICKS_ABI_PIPE_H
 
@@ -17,10 +19,11 @@ extern "C" {
 #define BRICKS_NAME_BYTES 256u /* a name and its NUL */
 #define BRICKS_TRAILER_BYTES 16u
 
-/* In the last 16 bytes of a packet's first buffer, where BRICKS_SLOT_TRAILER is set. */
+/* In the last 16 bytes of a packet's first buffer, where BRICKS_SLOT_TRAILER is set: because the
+ * capture cut the packet short, or its link type is not the pipe's. Both fields hold in either case. */
 struct bricks_trailer {
-  uint32_t wire_length; /* bytes the packet had on the wire, when the capture cut it short */
-  uint16_t link_type;   /* LINKTYPE_ value, when it differs from the pipe's */
+  uint32_t wire_length; /* bytes the packet had on the wire */
+  uint16_t link_type;   /* LINKTYPE_ value */
   uint16_t zero;
   uint64_t reserved;
 };
@@ -31,7 +34,8 @@ enum { /* bricks_pipe.producer_state */
   BRICKS_PRODUCER_CLOSED = 2    /* the pipe was taken down; this memory gets nothing any more */
 };
 
-/* At `pipe_offset` of the memfd. Three cache lines: constant, the engine's, the consumer's. */
+/* At `pipe_offset` of the memfd, which is sealed against shrinking (consumers insist: a file that
+ * shrinks would kill whoever has mapped it). Three parts: constant, the engine's, the consumer's. */
 struct bricks_pipe {
   uint64_t magic;
   uint32_t version;
@@ -44,7 +48,7 @@ struct bricks_pipe {
   uint32_t buffers;
   uint32_t link_type; /* LINKTYPE_ value of packets without a trailer */
   uint32_t pad0;
-  uint8_t pad1[56];
+  uint8_t pad1[64];
 
   uint32_t producer_state; /* engine's line */
   uint32_t producer_waits; /* 1: the engine wants `space` signalled when head moves */

@@ -26,6 +26,8 @@ inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / 
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: only what is touched is memory
 inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing this long stalls
 inline constexpr uint32_t kConsumersWaitingMax = 1024;  // attach requests for pipes yet to come
+inline constexpr uint32_t kPortConnectionsMax = 8192;  // consumers connected to ports.sock
+inline constexpr uint32_t kPortRequestMs = 5000;  // a connection that asks nothing this long is closed
 
 static_assert(kBatchDefault <= kBatchMax);
 static_assert((kBufferStride / 64) % 2 == 1 && kBufferStride % 64 == 0);

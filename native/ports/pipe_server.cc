@@ -1,0 +1,365 @@
+#include "ports/pipe_server.hh"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <thread>
+
+#include "abi/pipe.h"
+#include "mem/limits.hh"
+
+namespace bricks {
+namespace {
+
+constexpr int kBacklog = 512;
+constexpr int kTickMs = 500;  // how often silent connections are looked at, while there are any
+constexpr int kEventsPerTurn = 64;
+
+using Clock = std::chrono::steady_clock;
+
+struct Fd {
+  int value = -1;
+  Fd() = default;
+  explicit Fd(int fd) : value(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { reset(-1); }
+  void reset(int fd) {
+    if (value >= 0) close(value);
+    value = fd;
+  }
+};
+
+struct Connection {
+  int32_t pid = 0;
+  bool allowed = false;
+  bool asked = false;
+  Clock::time_point since;
+  std::string waits_for;            // a pipe that is not there yet
+  std::shared_ptr<PipeShare> pipe;  // whose end it holds
+};
+
+uint32_t reply_code(Code code) {
+  switch (code) {
+    case Code::ok:
+      return 0;
+    case Code::permission_denied:
+      return 5;
+    case Code::no_such_pipe:
+      return 6;
+    case Code::busy:
+      return 7;
+    default:
+      return 1;
+  }
+}
+
+Status parse_request(const void* bytes, size_t size, bricks_attach_request* request) {
+  if (size != sizeof *request) return {Code::failed, "this is not an attach request"};
+  std::memcpy(request, bytes, sizeof *request);
+  if (request->magic != BRICKS_PIPE_MAGIC || request->operation != BRICKS_ATTACH) {
+    return {Code::failed, "this is not an attach request"};
+  }
+  if (request->version != BRICKS_PIPE_VERSION) {
+    return {Code::failed, "the daemon speaks version " + std::to_string(BRICKS_PIPE_VERSION) +
+                              " of the pipe protocol, this program version " +
+                              std::to_string(request->version) + "; use libbricks of this daemon"};
+  }
+  if (!std::memchr(request->name, 0, sizeof request->name)) {
+    return {Code::failed, "the pipe's name is longer than " + std::to_string(kNameMax) + " bytes"};
+  }
+  return {};
+}
+
+// False when the peer cannot be told (gone, or its queue is full: it reads nothing).
+bool send_reply(int fd, const Status& status, const PipeShare* pipe) {
+  bricks_attach_reply reply{};
+  reply.magic = BRICKS_PIPE_MAGIC;
+  reply.version = BRICKS_PIPE_VERSION;
+  reply.code = reply_code(status.code);
+  status.message.copy(reply.message, sizeof reply.message - 1);
+  iovec part{&reply, sizeof reply};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
+  if (pipe) {
+    reply.pipe_offset = pipe->pipe_offset;
+    reply.region_bytes = pipe->region_bytes;
+    const int fds[3] = {pipe->memory_fd, pipe->data_event, pipe->space_event};
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fds);
+    std::memcpy(CMSG_DATA(header), fds, sizeof fds);
+  }
+  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof reply);
+}
+
+Status bind_socket(int fd, const sockaddr_un& address) {
+  const auto* where = reinterpret_cast<const sockaddr*>(&address);
+  const std::string path = address.sun_path;
+  fchmod(fd, 0600);  // what bind makes gets this mode: never open to others, not for a moment
+  if (bind(fd, where, sizeof address) == 0) return {};
+  if (errno != EADDRINUSE) return system_error("cannot listen at " + path, errno);
+  Fd probe(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (connect(probe.value, where, sizeof address) == 0 || errno != ECONNREFUSED) {
+    return {Code::busy,
+            "another daemon serves " + path +
+                "; end it (bricks-kill-server), or set BRICKS_RUN_DIR to another folder"};
+  }
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return system_error("cannot replace the stale " + path, errno);
+  }
+  if (bind(fd, where, sizeof address) == 0) return {};
+  return system_error("cannot listen at " + path, errno);
+}
+
+}  // namespace
+
+struct PipeServer::State {
+  explicit State(PipeDirectory& pipes) : directory(pipes) {}
+  ~State();
+  Status start(const std::string& socket_path);
+
+  void run();
+  void watch(int fd, uint32_t events, int operation);
+  void accept_all();
+  void read_from(int fd);
+  Status answer(int fd, Connection& connection, const bricks_attach_request& request);
+  void answer_waiting();
+  void close_silent();
+  void drop(int fd);
+
+  PipeDirectory& directory;
+  std::string path;
+  dev_t device = 0;
+  ino_t inode = 0;
+  Fd listener, epoll, stop;
+  // Shared with the directory's callback, which may be running while we go.
+  std::shared_ptr<Fd> added;
+  std::map<int, Connection> connections;
+  std::deque<int> waiting;  // in the order they asked
+  size_t silent = 0;        // connections that have not asked yet
+  bool listening = true;
+  std::thread thread;
+};
+
+Status PipeServer::State::start(const std::string& socket_path) {
+  path = socket_path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return {Code::invalid_argument, "the path " + path + " is longer than the " +
+                                        std::to_string(sizeof address.sun_path - 1) +
+                                        " bytes a socket may have; set BRICKS_RUN_DIR to a "
+                                        "shorter folder"};
+  }
+  path.copy(address.sun_path, path.size());
+  listener.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (listener.value < 0) return system_error("cannot make the port server's socket", errno);
+  if (Status s = bind_socket(listener.value, address); !s.ok()) return s;
+  struct stat made {};
+  if (stat(path.c_str(), &made) == 0) {
+    device = made.st_dev;
+    inode = made.st_ino;
+  }
+  epoll.reset(epoll_create1(EPOLL_CLOEXEC));
+  stop.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  added = std::make_shared<Fd>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (epoll.value < 0 || stop.value < 0 || added->value < 0 || listen(listener.value, kBacklog)) {
+    return system_error("cannot serve " + path, errno);
+  }
+  watch(listener.value, EPOLLIN, EPOLL_CTL_ADD);
+  watch(stop.value, EPOLLIN, EPOLL_CTL_ADD);
+  watch(added->value, EPOLLIN, EPOLL_CTL_ADD);
+  directory.listen([event = added] { eventfd_write(event->value, 1); });
+  // Signals belong to the host program's own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return {};
+}
+
+PipeServer::State::~State() {
+  if (thread.joinable()) {
+    directory.listen({});
+    eventfd_write(stop.value, 1);
+    thread.join();
+  }
+  while (!connections.empty()) drop(connections.begin()->first);
+  struct stat now {};
+  if (inode && stat(path.c_str(), &now) == 0 && now.st_dev == device && now.st_ino == inode) {
+    unlink(path.c_str());
+  }
+}
+
+void PipeServer::State::watch(int fd, uint32_t events, int operation) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  epoll_ctl(epoll.value, operation, fd, &event);
+}
+
+void PipeServer::State::run() {
+  pthread_setname_np(pthread_self(), "bricks-ports");
+  epoll_event events[kEventsPerTurn];
+  for (;;) {
+    const int timeout = silent > 0 || !listening ? kTickMs : -1;
+    const int count = epoll_wait(epoll.value, events, kEventsPerTurn, timeout);
+    bool more_connections = false;
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == stop.value) return;
+      if (fd == listener.value)
+        more_connections = true;
+      else if (fd == added->value)
+        answer_waiting();
+      else
+        read_from(fd);
+    }
+    if (silent > 0) close_silent();
+    // Last: a number closed above and given out anew has no event of its former owner left.
+    if (more_connections) accept_all();
+    if (!listening && connections.size() < kPortConnectionsMax) {
+      listening = true;
+      watch(listener.value, EPOLLIN, EPOLL_CTL_MOD);
+    }
+  }
+}
+
+void PipeServer::State::accept_all() {
+  for (int turn = 0; turn < kBacklog; ++turn) {
+    int fd = -1;
+    if (connections.size() < kPortConnectionsMax) {
+      fd = accept4(listener.value, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return;
+    }
+    if (fd < 0) {  // too many, or out of descriptors: whoever comes waits in the backlog for a tick
+      listening = false;
+      watch(listener.value, 0, EPOLL_CTL_MOD);
+      return;
+    }
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    Connection& connection = connections[fd];
+    const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    connection.pid = peer.pid;
+    connection.allowed = known && (peer.uid == 0 || peer.uid == geteuid());
+    connection.since = Clock::now();
+    ++silent;
+    watch(fd, EPOLLIN | EPOLLRDHUP, EPOLL_CTL_ADD);
+  }
+}
+
+void PipeServer::State::read_from(int fd) {
+  const auto found = connections.find(fd);
+  if (found == connections.end()) return;  // closed earlier in this turn
+  Connection& connection = found->second;
+  char bytes[sizeof(bricks_attach_request) + 1];
+  const ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  // A second request, like the end of the connection, gives back what the first one got.
+  if (size <= 0 || connection.asked) return drop(fd);
+  connection.asked = true;
+  --silent;
+  bricks_attach_request request;
+  Status status = parse_request(bytes, static_cast<size_t>(size), &request);
+  if (status.ok()) status = answer(fd, connection, request);
+  if (status.ok()) return;
+  send_reply(fd, status, nullptr);
+  drop(fd);
+}
+
+// Ok: the connection holds its end now, waits for it, or is gone.
+Status PipeServer::State::answer(int fd, Connection& connection,
+                                 const bricks_attach_request& request) {
+  if (!connection.allowed) {
+    return {Code::permission_denied,
+            "only root and the daemon's own user may read its pipes; run as one of them"};
+  }
+  std::string name = request.name;
+  if (name.starts_with("netmap:")) name.erase(0, 7);
+  std::shared_ptr<PipeShare> pipe;
+  Status status = directory.attach(name, connection.pid, &pipe);
+  if (status.ok()) {
+    connection.pipe = std::move(pipe);
+    if (!send_reply(fd, {}, connection.pipe.get())) drop(fd);
+    return {};
+  }
+  if (status.code != Code::no_such_pipe || !(request.flags & BRICKS_ATTACH_WAIT)) return status;
+  if (waiting.size() >= kConsumersWaitingMax) {
+    return {Code::limit_reached, std::to_string(kConsumersWaitingMax) +
+                                     " programs wait for pipes already; end some of them"};
+  }
+  connection.waits_for = std::move(name);
+  waiting.push_back(fd);
+  // The pipe may have come between the look and now: its event is still to be read, so it is not
+  // lost.
+  return {};
+}
+
+void PipeServer::State::answer_waiting() {
+  eventfd_t count;
+  eventfd_read(added->value, &count);
+  const std::deque<int> asked = waiting;
+  for (int fd : asked) {
+    const auto found = connections.find(fd);
+    if (found == connections.end()) continue;
+    Connection& connection = found->second;
+    std::shared_ptr<PipeShare> pipe;
+    const Status status = directory.attach(connection.waits_for, connection.pid, &pipe);
+    if (status.code == Code::no_such_pipe) continue;
+    std::erase(waiting, fd);
+    connection.waits_for.clear();
+    connection.pipe = std::move(pipe);
+    if (!send_reply(fd, status, connection.pipe.get()) || !status.ok()) drop(fd);
+  }
+}
+
+void PipeServer::State::close_silent() {
+  const auto too_old = Clock::now() - std::chrono::milliseconds(kPortRequestMs);
+  for (auto i = connections.begin(); i != connections.end();) {
+    const auto next = std::next(i);
+    if (!i->second.asked && i->second.since < too_old) drop(i->first);
+    i = next;
+  }
+}
+
+void PipeServer::State::drop(int fd) {
+  const auto found = connections.find(fd);
+  if (found == connections.end()) return;
+  if (found->second.pipe) directory.detach(found->second.pipe);
+  if (!found->second.waits_for.empty()) std::erase(waiting, fd);
+  if (!found->second.asked) --silent;
+  connections.erase(found);
+  close(fd);
+}
+
+Status PipeServer::open(const std::string& socket_path, PipeDirectory& directory,
+                        std::unique_ptr<PipeServer>* server) {
+  std::unique_ptr<PipeServer> made(new PipeServer);
+  made->state_ = std::make_unique<State>(directory);
+  if (Status s = made->state_->start(socket_path); !s.ok()) return s;
+  *server = std::move(made);
+  return {};
+}
+
+PipeServer::~PipeServer() = default;
+
+}  // namespace bricks
