@@ -1,0 +1,94 @@
+#include "ports/capture_list.hh"
+
+#include <dirent.h>
+#include <glob.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace bricks {
+namespace {
+
+bool is_directory(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool exists(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0;
+}
+
+Status add_directory(const std::string& path, std::vector<std::string>* files) {
+  DIR* directory = opendir(path.c_str());
+  if (!directory) return system_error("cannot list the captures in " + path, errno);
+  std::vector<std::string> found;
+  while (const dirent* entry = readdir(directory)) {
+    const std::string name = entry->d_name;
+    if (!name.ends_with("pcap") && !name.ends_with("pcapng")) continue;
+    const std::string file = path + (path.ends_with('/') ? "" : "/") + name;
+    if (!is_directory(file)) found.push_back(file);
+  }
+  closedir(directory);
+  if (found.empty()) {
+    return {Code::no_such_file, "no captures in " + path +
+                                    ": none of its files ends in pcap or pcapng; name a file, or "
+                                    "a pattern such as pcap:" +
+                                    path + (path.ends_with('/') ? "*" : "/*")};
+  }
+  std::sort(found.begin(), found.end());
+  files->insert(files->end(), found.begin(), found.end());
+  return {};
+}
+
+Status add_pattern(const std::string& pattern, std::vector<std::string>* files) {
+  glob_t matches{};
+  const int result = glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches);
+  std::vector<std::string> found;
+  for (size_t i = 0; result == 0 && i < matches.gl_pathc; ++i)
+    if (!is_directory(matches.gl_pathv[i])) found.emplace_back(matches.gl_pathv[i]);
+  globfree(&matches);
+  if (result == GLOB_NOSPACE) return system_error("cannot list " + pattern, ENOMEM);
+  if (found.empty()) {
+    return {Code::no_such_file, "no file matches " + pattern + "; try ls " + pattern};
+  }
+  std::sort(found.begin(), found.end());
+  files->insert(files->end(), found.begin(), found.end());
+  return {};
+}
+
+Status add(const std::string& path, std::vector<std::string>* files) {
+  if (is_directory(path)) return add_directory(path, files);
+  if (path.find('*') != std::string::npos && !exists(path)) return add_pattern(path, files);
+  files->push_back(path);
+  return {};
+}
+
+}  // namespace
+
+Status expand_captures(const std::string& target, std::vector<std::string>* files) {
+  files->clear();
+  // A file that has a comma in its name is still a file.
+  const bool whole = target.find(',') == std::string::npos || exists(target);
+  for (size_t from = 0; from <= target.size();) {
+    const size_t comma = whole ? std::string::npos : target.find(',', from);
+    const std::string path = target.substr(from, comma - from);
+    if (path.empty()) {
+      return {Code::no_such_file, "the list of captures \"" + target.substr(0, 200) +
+                                      "\" has an empty name; write pcap:FILE,FILE,..."};
+    }
+    Status status = add(path, files);
+    if (!status.ok()) return status;
+    if (files->size() > kCaptureFilesMax) {
+      return {Code::limit_reached, "one pcap: input reads at most " +
+                                       std::to_string(kCaptureFilesMax) + " files; \"" +
+                                       target.substr(0, 200) + "\" has more"};
+    }
+    if (comma == std::string::npos) break;
+    from = comma + 1;
+  }
+  return {};
+}
+
+}  // namespace bricks

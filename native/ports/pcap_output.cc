@@ -1,0 +1,268 @@
+#include "ports/pcap_output.hh"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+
+namespace bricks {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint32_t kSnapLength = 262144;
+constexpr uint64_t kAroundMax = 36;   // bytes around a packet: pcapng's block, its padding
+constexpr uint64_t kHeadersMax = 64;  // bytes a file may begin with, an interface's description
+constexpr uint64_t kRecordMax = kFrameMax + kAroundMax;  // bytes one packet takes at most
+
+struct ClassicHeader {
+  uint32_t magic;
+  uint16_t major = 2, minor = 4;
+  uint32_t zone = 0, accuracy = 0, snap_length = kSnapLength, link;
+};
+static_assert(sizeof(ClassicHeader) == 24);
+
+struct ClassicRecord {
+  uint32_t seconds, fraction, captured, wire;
+};
+
+struct SectionBlock {
+  uint32_t type = 0x0a0d0d0a, length = sizeof(SectionBlock), order = 0x1a2b3c4d;
+  uint16_t major = 1, minor = 0;
+  uint32_t unknown_low = UINT32_MAX, unknown_high = UINT32_MAX;
+  uint32_t length_again = sizeof(SectionBlock);
+};
+static_assert(sizeof(SectionBlock) == 28);
+
+struct InterfaceBlock {
+  uint32_t type = 1, length = sizeof(InterfaceBlock);
+  uint16_t link, zero = 0;
+  uint32_t snap_length = 0;
+  uint16_t resolution_code = 9, resolution_length = 1;
+  uint8_t resolution[4] = {9, 0, 0, 0};  // 10^-9 s
+  uint32_t end_of_options = 0;
+  uint32_t length_again = sizeof(InterfaceBlock);
+};
+static_assert(sizeof(InterfaceBlock) == 32);
+
+struct PacketBlock {
+  uint32_t type = 6, length, interface, time_high, time_low, captured, wire;
+};
+static_assert(sizeof(PacketBlock) == 28);
+static_assert(sizeof(SectionBlock) + sizeof(InterfaceBlock) <= kHeadersMax);
+
+Status open_file(const std::string& path, int* fd, bool* regular) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  *fd = path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), kFlags, 0644);
+  if (*fd < 0) {
+    const int error = errno;
+    Status status = system_error("cannot write the capture " + path, error);
+    if (error == ENOENT) status.message += "; make its folder first";
+    if (error == ENXIO) status.message += "; nobody reads this FIFO yet, start its reader first";
+    return status;
+  }
+  struct stat info;
+  *regular = fstat(*fd, &info) == 0 && S_ISREG(info.st_mode);
+  return {};
+}
+
+}  // namespace
+
+Status PcapOutput::open(const std::string& path, const PcapFormat& format,
+                        std::unique_ptr<Output>* output) {
+  int fd = -1;
+  bool regular = true;
+  Status status = open_file(path, &fd, &regular);
+  if (!status.ok()) return status;
+  std::unique_ptr<PcapOutput> made(new PcapOutput(path, format));
+  const uint64_t bytes = std::bit_ceil(std::max<uint64_t>(format.buffer_bytes, 1u << 20));
+  status = CaptureWriter::start(fd, regular, bytes, &made->writer_);
+  if (status.ok()) *output = std::move(made);
+  return status;
+}
+
+// A packet is taken while at least this much is free; what it takes is then certain to fit.
+constexpr uint64_t kFreeForOne = kRecordMax + kWriterSlack;
+
+uint32_t PcapOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  if (writer_->failed_at() != UINT64_MAX) return count;  // nothing to wait for any more
+  const uint64_t free = writer_->free_bytes();
+  uint64_t taken = kHeadersMax;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (taken + kFreeForOne > free) return i;
+    taken += batch.packets[picks[i]].length + kAroundMax;
+  }
+  return count;
+}
+
+void PcapOutput::begin_classic(LinkType link) noexcept {
+  link_ = link;
+  const ClassicHeader header{.magic = nanos_ ? 0xa1b23c4du : 0xa1b2c3d4u,
+                             .link = static_cast<uint32_t>(link)};
+  writer_->append(&header, sizeof header, false);
+}
+
+void PcapOutput::begin(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  begun_ = true;
+  if (format_.ng) {
+    const SectionBlock section;
+    writer_->append(&section, sizeof section, false);
+    return;
+  }
+  nanos_ = format_.precision == PcapPrecision::nanos;
+  if (format_.precision == PcapPrecision::automatic) {
+    for (uint32_t i = 0; i < count; ++i)
+      nanos_ |= batch.packets[picks[i]].timestamp % 1000 != 0;
+  }
+  begin_classic(batch.link);
+}
+
+int PcapOutput::interface_of(LinkType link) noexcept {
+  for (uint32_t i = 0; i < link_count_; ++i)
+    if (links_[i] == link) return static_cast<int>(i);
+  if (link_count_ == kLinksMax) return -1;
+  const InterfaceBlock block{.link = static_cast<uint16_t>(link)};
+  writer_->append(&block, sizeof block, false);
+  links_[link_count_] = link;
+  return static_cast<int>(link_count_++);
+}
+
+void PcapOutput::put_classic(const Batch& batch, uint32_t i) noexcept {
+  const Packet& packet = batch.packets[i];
+  const auto seconds = packet.timestamp / kSecond;
+  auto fraction = static_cast<uint32_t>(packet.timestamp - seconds * kSecond);
+  if (!nanos_) {
+    const uint32_t micros = fraction / 1000;
+    if (micros * 1000 != fraction) [[unlikely]] lost_digits_.store(true, std::memory_order_relaxed);
+    fraction = micros;
+  }
+  const ClassicRecord record{static_cast<uint32_t>(seconds), fraction, packet.length,
+                             wire_length(batch, i)};
+  writer_->append(&record, sizeof record, false);
+  writer_->append(packet.data, packet.length, batch.padded);
+}
+
+void PcapOutput::put_block(const Batch& batch, uint32_t i, uint32_t interface) noexcept {
+  const Packet& packet = batch.packets[i];
+  const uint32_t padding = -packet.length & 3;
+  const auto length = static_cast<uint32_t>(sizeof(PacketBlock) + packet.length + padding + 4);
+  const PacketBlock block{.length = length,
+                          .interface = interface,
+                          .time_high = static_cast<uint32_t>(packet.timestamp >> 32),
+                          .time_low = static_cast<uint32_t>(packet.timestamp),
+                          .captured = packet.length,
+                          .wire = wire_length(batch, i)};
+  constexpr uint32_t kZeros = 0;
+  writer_->append(&block, sizeof block, false);
+  writer_->append(packet.data, packet.length, batch.padded);
+  writer_->append(&kZeros, padding, false);
+  writer_->append(&length, sizeof length, false);
+}
+
+void PcapOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool /*exclusive*/,
+                          LedgerCell& cell) noexcept {
+  if (count == 0) return;
+  if (writer_->failed_at() != UINT64_MAX) return cell.drop(Drop::write_failed, count);
+  uint64_t free = writer_->free_bytes();
+  if (free < kHeadersMax + kFreeForOne) return cell.drop(Drop::writer_busy, count);
+  const uint64_t end = writer_->position() + free - kFreeForOne;
+  if (!begun_) begin(batch, picks, count);
+  const int interface = format_.ng ? interface_of(batch.link) : batch.link == link_ ? 0 : -1;
+  if (interface < 0) {
+    refused_link_.store(static_cast<int32_t>(batch.link), std::memory_order_relaxed);
+    return cell.drop(Drop::link_type, count);
+  }
+  uint64_t taken = 0, bytes = 0;
+  for (; taken < count; ++taken) {
+    if (writer_->position() > end) break;
+    const Index i = picks[taken];
+    if (format_.ng) put_block(batch, i, static_cast<uint32_t>(interface));
+    else put_classic(batch, i);
+    bytes += batch.packets[i].length;
+  }
+  writer_->commit();
+  if (taken < count) cell.drop(Drop::writer_busy, count - taken);
+  if (newest_ - oldest_ == kCheckpoints) {  // the last one also stands for these
+    Checkpoint& last = checkpoints_[(newest_ - 1) % kCheckpoints];
+    last = {writer_->position(), last.packets + taken, last.bytes + bytes};
+  } else {
+    checkpoints_[newest_++ % kCheckpoints] = {writer_->position(), taken, bytes};
+  }
+  held_ += taken;
+  cell.held = held_;
+}
+
+void PcapOutput::settle(LedgerCell& cell) noexcept {
+  const uint64_t drained = writer_->drained();
+  const uint64_t failed_at = writer_->failed_at();  // after drained: it jumps only behind this
+  while (oldest_ != newest_) {
+    const Checkpoint& point = checkpoints_[oldest_ % kCheckpoints];
+    if (point.position > drained) break;
+    if (point.position <= failed_at) {
+      cell.delivered += point.packets;
+      cell.delivered_bytes += point.bytes;
+    } else {
+      cell.drop(Drop::write_failed, point.packets);
+    }
+    held_ -= point.packets;
+    ++oldest_;
+  }
+  cell.held = held_;
+}
+
+void PcapOutput::flush(Nanos /*now*/, LedgerCell& cell) noexcept {
+  if (held_ == 0) return;
+  writer_->nudge();
+  settle(cell);
+}
+
+void PcapOutput::finish(LedgerCell& cell) noexcept {
+  if (held_ != 0) writer_->hurry();
+  settle(cell);
+}
+
+void PcapOutput::close(LedgerCell& cell) {
+  if (!begun_) {  // a file without packets is still a capture
+    begin({}, nullptr, 0);
+    if (format_.ng) interface_of(LinkType::ethernet);
+    writer_->commit();
+  }
+  writer_->stop();
+  settle(cell);
+}
+
+std::string PcapOutput::take_warning() {
+  std::string text;
+  const auto add = [&](const std::string& line) { text += (text.empty() ? "" : "\n") + line; };
+  const int32_t link = refused_link_.load(std::memory_order_relaxed);
+  if (link >= 0 && !told_link_) {
+    told_link_ = true;
+    add("packets of link type " + std::to_string(link) + " do not fit into " + path_ +
+        (format_.ng ? ", which has " + std::to_string(kLinksMax) + " link types already"
+                    : ", a pcap file of link type " + std::to_string(static_cast<int>(link_)) +
+                          "; write pcap:" + path_ + "?ng=1 to keep all of them"));
+  }
+  if (lost_digits_.load(std::memory_order_relaxed) && !told_digits_) {
+    told_digits_ = true;
+    add(path_ + " has microseconds, some packets' timestamps have more digits; write pcap:" + path_ +
+        "?ns=1 to keep them");
+  }
+  if (writer_->failed_at() != UINT64_MAX && !told_error_) {
+    told_error_ = true;
+    add(system_error("cannot write " + path_ + " after byte " +
+                         std::to_string(writer_->failed_at()),
+                     writer_->error()).message +
+        "; packets for it are dropped as write_failed");
+  }
+  return text;
+}
+
+std::string PcapOutput::describe() const {
+  return std::string(format_.ng ? "pcapng" : "pcap") + " file " + path_;
+}
+
+}  // namespace bricks

@@ -1,0 +1,73 @@
+// `pcap:` as output: a classic capture file, or pcapng with an interface for each link type.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "ports/capture_writer.hh"
+#include "ports/port.hh"
+
+namespace bricks {
+
+enum class PcapPrecision : uint8_t { automatic, micros, nanos };
+
+struct PcapFormat {
+  bool ng = false;  // pcapng, always in nanoseconds
+  // Classic files; automatic: nanoseconds when the first packets have digits below the microsecond.
+  PcapPrecision precision = PcapPrecision::automatic;
+  uint64_t buffer_bytes = 4u << 20;  // rounded up to a power of two, at least 1 MiB
+};
+
+class PcapOutput final : public Output {
+ public:
+  // Makes or empties the file; "-" is standard output. no_such_file, permission_denied, failed.
+  static Status open(const std::string& path, const PcapFormat& format,
+                     std::unique_ptr<Output>* output);
+
+  uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept override;
+  void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
+                LedgerCell& cell) noexcept override;
+  void flush(Nanos now, LedgerCell& cell) noexcept override;
+  void finish(LedgerCell& cell) noexcept override;
+  void close(LedgerCell& cell) override;
+  int wait_fd() const noexcept override { return writer_->wait_fd(); }
+  void arm_wait() noexcept override { writer_->arm(); }
+  std::string take_warning() override;
+  std::string describe() const override;
+
+ private:
+  // Packets up to a position of the stream, waiting for the writer to get there.
+  struct Checkpoint {
+    uint64_t position, packets, bytes;
+  };
+  static constexpr uint32_t kCheckpoints = 1024;
+  static constexpr uint32_t kLinksMax = 64;  // link types of one pcapng file
+
+  PcapOutput(std::string path, const PcapFormat& format) : path_(std::move(path)), format_(format) {}
+  void begin(const Batch& batch, const Index* picks, uint32_t count) noexcept;
+  void begin_classic(LinkType link) noexcept;
+  int interface_of(LinkType link) noexcept;  // pcapng; -1: no place for it
+  void put_classic(const Batch& batch, uint32_t i) noexcept;
+  void put_block(const Batch& batch, uint32_t i, uint32_t interface) noexcept;
+  void settle(LedgerCell& cell) noexcept;
+
+  const std::string path_;
+  const PcapFormat format_;
+  std::unique_ptr<CaptureWriter> writer_;
+  bool begun_ = false, nanos_ = false;
+  LinkType link_ = LinkType::ethernet;  // classic: the file's
+  std::array<LinkType, kLinksMax> links_{};
+  uint32_t link_count_ = 0;
+  std::array<Checkpoint, kCheckpoints> checkpoints_{};
+  uint64_t oldest_ = 0, newest_ = 0;  // checkpoints ever settled, made
+  uint64_t held_ = 0;
+
+  // Raised by the engine's thread, told once by the control's.
+  std::atomic<int32_t> refused_link_{-1};
+  std::atomic<bool> lost_digits_{false};
+  bool told_link_ = false, told_digits_ = false, told_error_ = false;
+};
+
+}  // namespace bricks
