@@ -30,7 +30,10 @@ Status PipeDirectory::add(const std::shared_ptr<PipeShare>& pipe) {
 
 void PipeDirectory::remove(const std::string& consumer_name) {
   std::lock_guard lock(mutex_);
-  pipes_.erase(consumer_name);
+  const auto found = pipes_.find(consumer_name);
+  if (found == pipes_.end()) return;
+  found->second->restore = nullptr;  // whoever made it may be gone by the time of detach
+  pipes_.erase(found);
 }
 
 Status PipeDirectory::attach(const std::string& consumer_name, int32_t pid,
@@ -56,7 +59,9 @@ Status PipeDirectory::attach(const std::string& consumer_name, int32_t pid,
 void PipeDirectory::detach(const std::shared_ptr<PipeShare>& pipe) {
   {
     std::lock_guard lock(mutex_);
-    if (pipe->consumer_pid.exchange(0) == 0) return;
+    if (pipe->consumer_pid.load() == 0) return;
+    if (pipe->restore) pipe->restore();
+    pipe->consumer_pid.store(0);
   }
   // An engine that waits for room should not go on waiting for somebody who has left.
   if (pipe->space_event >= 0) eventfd_write(pipe->space_event, 1);

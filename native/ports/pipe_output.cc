@@ -169,6 +169,7 @@ void PipeOutput::settle(LedgerCell& cell) noexcept {
 }
 
 uint32_t PipeOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  if (stalled_) return count;  // transmit drops what does not fit
   uint32_t free = free_slots();
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t need = slots_needed(batch.packets[picks[i]].length);
@@ -205,7 +206,8 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   }
   if (done < count) {
     const bool attached = share_->consumer_pid.load(std::memory_order_relaxed) != 0;
-    cell.drop(attached ? Drop::ring_full : Drop::no_consumer, count - done);
+    const Drop reason = attached ? Drop::ring_full : Drop::no_consumer;
+    cell.drop(stalled_ ? Drop::stalled : reason, count - done);
   }
 }
 
@@ -319,7 +321,20 @@ void PipeOutput::flush(Nanos now, LedgerCell& cell) noexcept {
     shared(ring_->tail).store(tail_, std::memory_order_release);
     wake_consumer();
   }
+  const uint32_t head = head_;
   settle(cell);
+  if (head != head_) {
+    stalled_ = false;
+    full_since_ = 0;
+  } else if (free_slots() < kFrameBuffersMax) {
+    watch_stall(now);
+  }
+}
+
+void PipeOutput::watch_stall(Nanos now) noexcept {
+  if (share_->attachments.load(std::memory_order_relaxed) == 0) return;  // yet to come: wait
+  if (full_since_ == 0) full_since_ = now;
+  if (now - full_since_ > uint64_t{kLosslessStallMs} * 1000000) stalled_ = true;
 }
 
 void PipeOutput::finish(LedgerCell& cell) noexcept {

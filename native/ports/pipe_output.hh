@@ -43,6 +43,7 @@ class PipeOutput final : public Output {
   void write_header() noexcept;
   uint32_t free_slots() const noexcept { return mask_ - ((tail_ - head_) & mask_); }
   void read_head() noexcept;
+  void watch_stall(Nanos now) noexcept;
   void settle(LedgerCell& cell) noexcept;
   void wake_consumer() noexcept;
   bool simple(const Batch& batch, const Packet& packet) const noexcept;
@@ -75,6 +76,9 @@ class PipeOutput final : public Output {
   uint64_t bytes_ = 0, bytes_read_ = 0;
   LinkType link_ = LinkType::ethernet;
   bool started_ = false;  // a packet was sent, link_ is fixed
+  // A lossless input waits for the consumer, but not for ever for one that came and reads no more.
+  bool stalled_ = false;
+  Nanos full_since_ = 0;  // 0: it is reading, or has room
   uint64_t faults_ = 0;
 };
 

@@ -1,0 +1,21 @@
+// The one place to add a line for a new brick.
+#include "bricks/brick.hh"
+
+namespace bricks {
+
+extern const BrickType kLoadBalancer, kDuplicator, kPcapWriter, kMerge, kFilter, kPcapReader, kDummy;
+
+std::span<const BrickType* const> brick_types() noexcept {
+  static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator, &kPcapWriter, &kMerge,
+                                         &kFilter,       &kPcapReader, &kDummy};
+  return all;
+}
+
+const BrickType* find_brick_type(const std::string& name) noexcept {
+  for (const BrickType* type : brick_types()) {
+    if (name == type->name) return type;
+  }
+  return nullptr;
+}
+
+}  // namespace bricks

@@ -1,0 +1,217 @@
+// The engine's own thread: breath, rest and attention.
+#include "engine/engine.hh"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <ctime>
+
+namespace bricks {
+
+namespace {
+
+constexpr Nanos kSpinNanos = 50000;  // about one wake-up: cheaper than a sleep that ends sooner
+constexpr uint64_t kFlushAllBreaths = 64;
+constexpr Nanos kSleepMax = 100000000;
+constexpr Nanos kSleepDraining = 1000000;
+constexpr uint32_t kPollMax = 64;
+
+Nanos wall_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Nanos>(now.tv_sec) * 1000000000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+void relax() noexcept {
+#if defined(__x86_64__)
+  for (int i = 0; i < 32; ++i) __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+void Engine::run() noexcept {
+  if (options_.cpu >= 0) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(static_cast<size_t>(options_.cpu), &cores);
+    pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
+  }
+  stop_ = false;
+  idle_since_ = 0;
+  while (true) {
+    if (attention_.load(std::memory_order_acquire)) {
+      attend();
+      if (stop_) return;
+    }
+    const Nanos now = wall_clock();
+    const bool busy = breathe(now);
+    ++breaths_;
+    if (busy) {
+      idle_since_ = 0;
+    } else {
+      rest(now);
+    }
+  }
+}
+
+void Engine::attend() noexcept {
+  std::lock_guard lock(mutex_);
+  attention_.store(false, std::memory_order_relaxed);
+  if (!request_.open) return;
+  if (request_.next) adopt(request_.next);
+  active_->flush(wall_clock(), true);
+  if (request_.cells) copy_cells(*request_.cells);
+  if (request_.stop) stop_ = true;
+  request_ = {};
+  answered_.notify_all();
+}
+
+// A batch that is not through stays with the plan it was routed by, for outputs that both know.
+void Engine::adopt(Plan* next) noexcept {
+  const auto stays = [next](const std::shared_ptr<OutputSlot>& slot) {
+    return std::find(next->outputs.begin(), next->outputs.end(), slot) != next->outputs.end();
+  };
+  if (unfinished_) {
+    for (const auto& output : unfinished_->outputs) {
+      if (!stays(output)) unfinished_->abandon(*output);
+    }
+  }
+  active_ = next;
+  first_input_ = 0;
+  said_finished_ = false;
+  drained_.store(false);
+}
+
+void Engine::copy_cells(Cells& cells) noexcept {
+  for (size_t i = 0; i < active_->inputs.size(); ++i) {
+    cells.inputs[i] = active_->inputs[i]->cell;
+    cells.finished[i] = active_->inputs[i]->port->finished();
+  }
+  for (size_t i = 0; i < active_->bricks.size(); ++i) cells.bricks[i] = active_->bricks[i]->cell;
+  for (uint32_t i = 0; i < active_->outputs.size(); ++i) {
+    cells.outputs[i] = active_->outputs[i]->cell;
+    for (uint32_t k = 0; unfinished_ && k < unfinished_->outputs.size(); ++k) {
+      if (unfinished_->outputs[k] == active_->outputs[i]) {
+        cells.outputs[i].held += unfinished_->waiting(k);
+      }
+    }
+  }
+  cells.breaths = breaths_;
+}
+
+bool Engine::resume() noexcept {
+  InputSlot& input = *unfinished_->inputs[unfinished_input_];
+  const bool complete = unfinished_->transmit(input.batch, true);
+  unfinished_->flush(wall_clock(), true);
+  if (!complete) return false;
+  input.port->release(input.batch);
+  unfinished_ = nullptr;
+  unfinished_done_.store(true, std::memory_order_release);
+  return true;
+}
+
+bool Engine::breathe(Nanos now) noexcept {
+  if (unfinished_ && !resume()) return false;
+  Plan& plan = *active_;
+  const auto count = static_cast<uint32_t>(plan.inputs.size());
+  bool busy = false;
+  for (uint32_t turn = 0; turn < count; ++turn) {
+    const uint32_t i = first_input_ + turn < count ? first_input_ + turn
+                                                   : first_input_ + turn - count;
+    InputSlot& input = *plan.inputs[i];
+    if (input.port->finished()) continue;
+    input.batch.count = 0;
+    if (input.port->receive(input.batch, options_.batch, now, input.cell) == 0) continue;
+    busy = true;
+    plan.route(i, process_hash_seed());
+    if (!plan.transmit(input.batch, input.port->lossless())) {
+      unfinished_ = &plan;
+      unfinished_input_ = i;
+      unfinished_done_.store(false, std::memory_order_relaxed);
+      first_input_ = i + 1 < count ? i + 1 : 0;
+      break;
+    }
+    input.port->release(input.batch);
+  }
+  if (busy) plan.flush(now, breaths_ % kFlushAllBreaths == 0);
+  return busy;
+}
+
+bool Engine::check_drained() noexcept {
+  if (unfinished_ || active_->inputs.empty()) return false;
+  for (const auto& input : active_->inputs) {
+    if (!input->port->finished()) return false;
+  }
+  if (!said_finished_) {
+    said_finished_ = true;
+    for (const auto& output : active_->outputs) output->port->finish(output->cell);
+  }
+  const bool empty = std::all_of(active_->outputs.begin(), active_->outputs.end(),
+                                 [](const auto& output) { return output->cell.held == 0; });
+  if (empty && !drained_.load(std::memory_order_relaxed)) {
+    std::lock_guard lock(mutex_);
+    drained_.store(true);
+    drained_changed_.notify_all();
+  }
+  return true;
+}
+
+void Engine::rest(Nanos now) noexcept {
+  if (idle_since_ == 0) {
+    idle_since_ = now;
+    active_->flush(now, true);
+  }
+  if (now - idle_since_ < kSpinNanos) {
+    relax();
+    return;
+  }
+  active_->flush(now, true);
+  sleep(now);
+}
+
+// Until an input has something, an output we wait for has room, a pace says go, or control asks.
+void Engine::sleep(Nanos now) noexcept {
+  const bool finished = check_drained();
+  Nanos longest = finished && !drained_.load(std::memory_order_relaxed) ? kSleepDraining : kSleepMax;
+  pollfd fds[kPollMax];
+  uint32_t count = 0;
+  fds[count++] = {wake_event_, POLLIN, 0};
+  if (unfinished_) {
+    for (uint32_t i = 0; i < unfinished_->outputs.size() && count < kPollMax; ++i) {
+      if (unfinished_->waiting(i) == 0) continue;
+      Output& port = *unfinished_->outputs[i]->port;
+      if (port.wait_fd() < 0) longest = std::min(longest, kSleepDraining);
+      port.arm_wait();
+      fds[count++] = {port.wait_fd(), POLLIN, 0};
+    }
+    unfinished_->flush(now, true);
+    if (resume()) return;  // came in before arm_wait was seen
+  } else {
+    for (const auto& input : active_->inputs) {
+      if (input->port->finished()) continue;
+      if (const Nanos wake = input->port->wake_at()) {
+        longest = std::min(longest, wake > now ? wake - now : 0);
+      } else if (input->port->wait_fd() < 0) {
+        longest = 0;
+      } else if (count < kPollMax) {
+        fds[count++] = {input->port->wait_fd(), POLLIN, 0};
+      } else {
+        longest = std::min(longest, kSleepDraining);
+      }
+    }
+  }
+  const timespec time = {static_cast<time_t>(longest / 1000000000),
+                         static_cast<long>(longest % 1000000000)};
+  if (ppoll(fds, count, &time, nullptr) > 0 && (fds[0].revents & POLLIN)) {
+    uint64_t ignored;
+    [[maybe_unused]] const ssize_t got = read(wake_event_, &ignored, sizeof ignored);
+  }
+  if (!finished) idle_since_ = 0;
+}
+
+}  // namespace bricks

@@ -1,0 +1,93 @@
+// An engine: one thread that breathes. A breath takes a batch from every input, pushes it through the
+// bricks, flushes the outputs; between breaths, and only there, it attends to what the control thread
+// asks: another plan, a look at the counters, an end.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/plan.hh"
+#include "engine/runtime.hh"
+
+namespace bricks {
+
+class Engine {
+ public:
+  static Status create(const std::string& name, const EngineOptions& options,
+                       PipeDirectory* pipes, std::shared_ptr<Engine>* engine);
+  ~Engine();  // stops, closes all ports
+
+  // Control calls: thread-safe, one at a time; see Runtime.
+  Status apply(const Graph& graph);
+  Status start();
+  Status stop();
+  bool wait_drained(uint32_t timeout_ms);
+  EngineSnapshot snapshot();
+
+ private:
+  Engine() = default;
+  struct Cells {  // a copy of the ledger's rows, all of one breath
+    std::vector<LedgerCell> inputs, bricks, outputs;
+    std::vector<bool> finished;
+    uint64_t breaths = 0;
+  };
+
+  // Control side.
+  void run_request(Plan* next, bool stop, Cells* cells);
+  void retire(const Plan& before, const Plan& after);
+  void collect_warnings();
+  std::string not_linked_text() const;
+
+  // Engine's thread.
+  void run() noexcept;
+  void attend() noexcept;
+  void adopt(Plan* next) noexcept;
+  void copy_cells(Cells& cells) noexcept;
+  bool breathe(Nanos now) noexcept;
+  bool resume() noexcept;
+  void rest(Nanos now) noexcept;
+  void sleep(Nanos now) noexcept;
+  bool check_drained() noexcept;
+
+  std::string name_;
+  EngineOptions options_;
+  PortContext context_;
+
+  std::mutex control_;  // held by whoever makes a control call
+  std::thread thread_;
+  std::atomic<bool> running_{false};
+  std::shared_ptr<Plan> plan_;  // what runs
+  std::vector<std::shared_ptr<Plan>> draining_;  // kept until their last batch is through
+  LedgerCell retired_inputs_, retired_bricks_, retired_outputs_;
+  std::vector<std::string> warnings_;
+
+  std::mutex mutex_;  // guards the request; the engine takes it only when attention_ is set
+  std::condition_variable answered_, drained_changed_;
+  struct Request {
+    Plan* next = nullptr;
+    bool stop = false;
+    Cells* cells = nullptr;
+    bool open = false;
+  } request_;
+  std::atomic<bool> attention_{false};
+  int wake_event_ = -1;
+
+  // Engine's own, also across stop and start.
+  Plan* active_ = nullptr;
+  Plan* unfinished_ = nullptr;  // whose transmit is not complete: active_ or one before it
+  uint32_t unfinished_input_ = 0;
+  uint32_t first_input_ = 0;  // takes turns
+  uint64_t breaths_ = 0;
+  Nanos idle_since_ = 0;
+  bool said_finished_ = false;
+  bool stop_ = false;
+  std::atomic<bool> drained_{false};
+  std::atomic<bool> unfinished_done_{true};  // no plan but the active one is needed
+};
+
+}  // namespace bricks

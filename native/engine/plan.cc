@@ -1,0 +1,102 @@
+// Running a plan: the packet path between inputs and outputs.
+#include "engine/plan.hh"
+
+#include <algorithm>
+
+#include "wire/decode.hh"
+
+namespace bricks {
+
+void Plan::hand_over(Node& node, const Index* picks, uint32_t count) noexcept {
+  if (node.in_count == 0) {
+    node.in = picks;
+    node.in_count = count;
+    return;
+  }
+  // Two lists in the batch's order become one in the batch's order: what came first leaves first.
+  // `merged` may be the very memory of node.in, so it is filled from the back.
+  Index* to = node.merged.data();
+  if (node.in != to) std::copy_n(node.in, node.in_count, to);
+  uint32_t a = node.in_count, b = count, at = a + b;
+  while (b) {
+    if (a && to[a - 1] > picks[b - 1]) {
+      to[--at] = to[--a];
+    } else {
+      to[--at] = picks[--b];
+    }
+  }
+  node.in = to;
+  node.in_count += count;
+}
+
+void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
+  static constexpr auto kAll = [] {
+    std::array<Index, kBatchMax> all{};
+    for (uint32_t i = 0; i < kBatchMax; ++i) all[i] = static_cast<Index>(i);
+    return all;
+  }();
+  Batch& batch = inputs[input]->batch;
+  decode(batch, seed);
+  hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
+  for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {
+    Node& node = nodes_[n];
+    if (node.in_count == 0) continue;
+    LedgerCell& cell = node.slot->cell;
+    for (Outlets::List& list : node.lists) list = {list.own, 0, list.own};
+    Outlets outlets(node.lists, cell);
+    node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
+    cell.packets += node.in_count;
+    node.in_count = 0;
+    for (uint32_t o = 0; o < node.lists.size(); ++o) {
+      const Outlets::List& list = node.lists[o];
+      if (list.count == 0) continue;
+      const Target target = node.targets[o];
+      if (target.is_output) {
+        Leaf& leaf = leaves_[target.index];
+        leaf.picks = list.first;
+        leaf.count = list.count;
+        uint64_t bytes = 0;
+        for (uint32_t i = 0; i < list.count; ++i) bytes += batch.packets[list.first[i]].length;
+        leaf.slot->cell.packets += list.count;
+        leaf.slot->cell.bytes += bytes;
+      } else {
+        hand_over(nodes_[target.index], list.first, list.count);
+      }
+    }
+  }
+}
+
+bool Plan::transmit(Batch& batch, bool lossless) noexcept {
+  bool complete = true;
+  for (Leaf& leaf : leaves_) {
+    if (leaf.count == 0) continue;
+    leaf.touched = true;
+    Output& port = *leaf.slot->port;
+    uint32_t count = leaf.count;
+    if (lossless) count = port.room(batch, leaf.picks, count);
+    // An exchanged buffer belongs to its consumer: not before earlier outputs have their copies.
+    if (count) port.transmit(batch, leaf.picks, count, leaf.exclusive && complete, leaf.slot->cell);
+    leaf.picks += count;
+    leaf.count -= count;
+    if (leaf.count) complete = false;
+  }
+  return complete;
+}
+
+void Plan::abandon(const OutputSlot& output) noexcept {
+  for (Leaf& leaf : leaves_) {
+    if (leaf.slot != &output) continue;
+    leaf.slot->cell.drop(Drop::unread, leaf.count);
+    leaf.count = 0;
+  }
+}
+
+void Plan::flush(Nanos now, bool all) noexcept {
+  for (Leaf& leaf : leaves_) {
+    if (!all && !leaf.touched) continue;
+    leaf.touched = false;
+    leaf.slot->port->flush(now, leaf.slot->cell);
+  }
+}
+
+}  // namespace bricks

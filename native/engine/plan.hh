@@ -1,0 +1,102 @@
+// A graph made ready to run: inputs, bricks in topological order, outputs, and the lists of packets
+// between them. Built and taken down by the control thread; run by the engine's thread.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bricks/brick.hh"
+#include "engine/graph.hh"
+#include "ports/port.hh"
+#include "ports/port_registry.hh"
+#include "wire/flow_hash.hh"
+
+namespace bricks {
+
+// What survives a change of graph: the port or brick itself and its row of the ledger.
+struct InputSlot {
+  std::string name;
+  std::unique_ptr<Input> port;
+  LedgerCell cell;
+  Batch batch;
+};
+struct OutputSlot {
+  std::string name;
+  std::unique_ptr<Output> port;
+  LedgerCell cell;
+};
+struct BrickSlot {
+  std::string id;
+  const BrickType* type;
+  Options options;
+  BrickPlace place;
+  std::unique_ptr<Brick> brick;
+  LedgerCell cell;
+};
+
+class Plan {
+ public:
+  // Opens what `graph` names and `current` (may be null) does not have yet, and takes over the rest.
+  // On error nothing has changed: whatever was opened is closed again.
+  static Status build(const Graph& graph, const Plan* current, const PortContext& context,
+                      std::unique_ptr<Plan>* plan);
+
+  // Decodes the batch of input `i`, pushes it through the bricks and leaves it at the outputs.
+  void route(uint32_t input, const HashSeed& seed) noexcept;
+  // Hands the outputs what route left them. `lossless`: only what they have room for; false when
+  // something is left, to be handed over by another call. Else takes what fits and returns true.
+  bool transmit(Batch& batch, bool lossless) noexcept;
+  // `output` is going away: what transmit still had for it is counted as unread.
+  void abandon(const OutputSlot& output) noexcept;
+  // All outputs, or those that got something since the last flush.
+  void flush(Nanos now, bool all) noexcept;
+  // Packets that transmit still has for outputs[i].
+  uint32_t waiting(uint32_t output) const noexcept { return leaves_[output].count; }
+
+  std::vector<std::shared_ptr<InputSlot>> inputs;
+  std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order
+  std::vector<std::shared_ptr<OutputSlot>> outputs;
+  std::vector<std::string> output_bricks;  // per output: id of the brick that feeds it
+
+ private:
+  struct Target {
+    bool is_output;
+    uint32_t index;  // of nodes_ or leaves_
+  };
+  struct Node {
+    BrickSlot* slot;
+    std::vector<Outlets::List> lists;
+    std::vector<Target> targets;
+    std::vector<Index> storage;  // the lists' own memory
+    uint32_t parents = 0;        // lists that may come in
+    uint64_t multiplicity = 0;   // how often a packet can be in `in` at most
+    const Index* in = nullptr;
+    uint32_t in_count = 0;
+    std::vector<Index> merged;  // memory for `in` where several lists meet
+  };
+  struct Leaf {
+    OutputSlot* slot;
+    const Index* picks = nullptr;
+    uint32_t count = 0;
+    bool exclusive = true;  // no later output can hold the same packet
+    bool touched = false;   // since the last flush
+  };
+
+  Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
+  Status add_bricks(const Graph& graph, const Plan* current, const std::vector<uint32_t>& sorted);
+  Status add_inputs(const Graph& graph, const Plan* current, const PortContext& context);
+  Status add_outputs(const Graph& graph, const Plan* current, const PortContext& context);
+  Status size_lists(const Graph& graph, const std::vector<uint32_t>& sorted);
+  void find_exclusive();
+  void mark_leaves(const Target& target, std::vector<bool>& seen) const;
+  void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
+
+  std::vector<uint32_t> entries_;  // per input: index of its node
+  std::vector<uint32_t> place_;    // per graph brick: index of its node
+  std::vector<Node> nodes_;
+  std::vector<Leaf> leaves_;
+};
+
+}  // namespace bricks

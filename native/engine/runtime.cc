@@ -1,0 +1,111 @@
+#include "engine/runtime.hh"
+
+#include <algorithm>
+
+#include "engine/engine.hh"
+#include "ports/pipe_directory.hh"
+#include "ports/pipe_server.hh"
+
+namespace bricks {
+
+struct Runtime::State {
+  std::mutex mutex;  // guards the list; engines have locks of their own
+  PipeDirectory pipes;
+  std::unique_ptr<PipeServer> server;
+  std::vector<std::pair<std::string, std::shared_ptr<Engine>>> engines;  // in order of creation
+
+  Status find(const std::string& name, std::shared_ptr<Engine>* engine) {
+    std::lock_guard lock(mutex);
+    for (const auto& [known, made] : engines) {
+      if (known != name) continue;
+      *engine = made;
+      return {};
+    }
+    return {Code::no_such_engine, "no engine is called " + name};
+  }
+};
+
+Runtime& Runtime::instance() {
+  // Never destroyed: engine threads may outlive static destruction at exit().
+  static Runtime* const runtime = new Runtime;
+  return *runtime;
+}
+
+Runtime::Runtime() : state_(std::make_unique<State>()) {}
+Runtime::~Runtime() = default;
+
+Status Runtime::open_ports(const std::string& run_dir) {
+  std::lock_guard lock(state_->mutex);
+  if (state_->server) return {Code::busy, "ports.sock is already being served"};
+  return PipeServer::open(run_dir + "/ports.sock", state_->pipes, &state_->server);
+}
+
+void Runtime::close_ports() {
+  std::unique_ptr<PipeServer> server;
+  std::lock_guard lock(state_->mutex);
+  server = std::move(state_->server);
+}
+
+Status Runtime::create_engine(const std::string& name, const EngineOptions& options) {
+  std::lock_guard lock(state_->mutex);
+  for (const auto& [known, engine] : state_->engines) {
+    if (known == name) return {Code::already_exists, "an engine is already called " + name};
+  }
+  if (state_->engines.size() >= kEnginesMax) {
+    return {Code::limit_reached, "there are " + std::to_string(kEnginesMax) +
+                                     " engines, which is the most; delete one first"};
+  }
+  std::shared_ptr<Engine> engine;
+  Status status = Engine::create(name, options, &state_->pipes, &engine);
+  if (status.ok()) state_->engines.emplace_back(name, std::move(engine));
+  return status;
+}
+
+Status Runtime::delete_engine(const std::string& name) {
+  std::shared_ptr<Engine> engine;
+  if (Status status = state_->find(name, &engine); !status.ok()) return status;
+  // Whoever reads a pipe gets its rest while the engine goes; the list must not wait for that.
+  {
+    std::lock_guard lock(state_->mutex);
+    std::erase_if(state_->engines, [&](const auto& entry) { return entry.second == engine; });
+  }
+  return {};
+}
+
+Status Runtime::apply(const std::string& name, const Graph& graph) {
+  std::shared_ptr<Engine> engine;
+  Status status = state_->find(name, &engine);
+  return status.ok() ? engine->apply(graph) : status;
+}
+
+Status Runtime::start(const std::string& name) {
+  std::shared_ptr<Engine> engine;
+  Status status = state_->find(name, &engine);
+  return status.ok() ? engine->start() : status;
+}
+
+Status Runtime::stop(const std::string& name) {
+  std::shared_ptr<Engine> engine;
+  Status status = state_->find(name, &engine);
+  return status.ok() ? engine->stop() : status;
+}
+
+Status Runtime::wait_drained(const std::string& name, uint32_t timeout_ms, bool* drained) {
+  std::shared_ptr<Engine> engine;
+  Status status = state_->find(name, &engine);
+  if (status.ok()) *drained = engine->wait_drained(timeout_ms);
+  return status;
+}
+
+std::vector<EngineSnapshot> Runtime::snapshot() {
+  std::vector<std::shared_ptr<Engine>> engines;
+  {
+    std::lock_guard lock(state_->mutex);
+    for (const auto& [name, engine] : state_->engines) engines.push_back(engine);
+  }
+  std::vector<EngineSnapshot> made;
+  for (const auto& engine : engines) made.push_back(engine->snapshot());
+  return made;
+}
+
+}  // namespace bricks
