@@ -1,0 +1,130 @@
+/** `bricks -d`: a daemon of its own session; whoever starts it learns whether it came up. */
+import { spawn } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon } from '../daemon/daemon.ts';
+import { createLog, type Log } from '../daemon/log.ts';
+import { makeRunDir, type RunDir } from '../daemon/run-dir.ts';
+import { BricksError, type ErrorCode, errorCatalogue, exitCodes } from '../errors.ts';
+import { exitCodeOfCode } from '../shell/output.ts';
+
+/** A script that runs longer (a loop that watches, say) has got going: the daemon is ready. */
+const gotGoingMs = 2000;
+
+/** Set for the process that becomes the daemon. */
+const marker = 'BRICKS_BACKGROUND';
+
+type News =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly code: ErrorCode; readonly message: string };
+
+function isNews(value: unknown): value is News {
+  return typeof value === 'object' && value !== null && 'ready' in value;
+}
+
+/** Starts the daemon and waits for its news. Returns when it is ready; throws what it could not do. */
+export async function startDaemon(runDir: RunDir, script: string | undefined): Promise<number> {
+  makeRunDir(runDir);
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
+  const log = openSync(runDir.logFile, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600);
+  const main = process.argv[1] ?? '';
+  const args = ['-d', '--run-dir', runDir.path, ...(script === undefined ? [] : ['-f', script])];
+  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+    env: { ...process.env, [marker]: '1' },
+  });
+  closeSync(log);
+  const news = await new Promise<News>((resolve) => {
+    const failed = (message: string): void => resolve({ ready: false, code: 'failed', message });
+    child.once('message', (value) => {
+      if (isNews(value)) {
+        resolve(value);
+      }
+    });
+    child.once('error', (error) => failed(`cannot start the daemon: ${error.message}`));
+    child.once('exit', (code, signal) => {
+      failed(`the daemon ended while starting (${signal ?? code}); see ${runDir.logFile}`);
+    });
+  });
+  if (!news.ready) {
+    throw new BricksError(news.code in errorCatalogue ? news.code : 'failed', news.message);
+  }
+  if (child.connected) {
+    child.disconnect();
+  }
+  child.unref();
+  return exitCodes.ok;
+}
+
+/** True in the process that is to become the daemon; asked once. */
+export function isDaemonProcess(): boolean {
+  const marked = process.env[marker] === '1' && process.send !== undefined;
+  delete process.env[marker]; // not for what scripts start
+  return marked;
+}
+
+/** Tells the process that waits, where one does, and lets it go. */
+function tell(news: News): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) {
+      resolve();
+      return;
+    }
+    process.send(news, undefined, {}, () => {
+      if (process.connected) {
+        process.disconnect();
+      }
+      resolve();
+    });
+  });
+}
+
+async function runStartupScript(daemon: Daemon, script: string, log: Log): Promise<void> {
+  const running = daemon.runScript(script, (stream, text) => {
+    (stream === 'stdout' ? process.stdout : process.stderr).write(text);
+  });
+  const first = await Promise.race([running, sleep(gotGoingMs, 'going' as const)]);
+  if (first !== 'going') {
+    if (!first.ok) {
+      throw new BricksError(first.error.code, first.error.message);
+    }
+    return;
+  }
+  void running.then((result) => {
+    if (!result.ok) {
+      log('error', `the startup script failed: ${result.error.message}`, { script });
+    }
+  });
+}
+
+/** The daemon itself: lives until a signal or a shutdown request. Returns its exit code. */
+export async function runDaemon(runDir: RunDir, script: string | undefined): Promise<number> {
+  const log = createLog(process.stderr, 'info');
+  let daemon: Daemon | undefined;
+  try {
+    daemon = await Daemon.open(runDir, log);
+    const opened = daemon;
+    process.on('SIGHUP', () => log('info', 'SIGHUP: nothing to read again'));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        log('info', `${signal}: ending`);
+        void opened.close();
+      });
+    }
+    if (script !== undefined) {
+      await runStartupScript(daemon, script, log);
+    }
+    daemon.setReady();
+    await tell({ ready: true });
+    await daemon.closed;
+    return exitCodes.ok;
+  } catch (error) {
+    const code = error instanceof BricksError ? error.code : 'failed';
+    const message = error instanceof Error ? error.message : String(error);
+    log('error', message);
+    await daemon?.close();
+    await tell({ ready: false, code, message });
+    return exitCodeOfCode(code);
+  }
+}

@@ -1,0 +1,101 @@
+/** What a command is: one entry of the table from which usage, help and the reference page come. */
+import { parseArgs } from 'node:util';
+import { BricksError } from '../errors.ts';
+
+export interface CommandOption {
+  readonly type: 'boolean' | 'string';
+  /** One letter. */
+  readonly short?: string;
+  /** Placeholder of its value, where it has one. */
+  readonly value?: string;
+  readonly summary: string;
+}
+
+export interface Arguments {
+  flag(name: string): boolean;
+  text(name: string): string | undefined;
+  readonly words: readonly string[];
+}
+
+export interface Command {
+  /** As typed after `bricks`; '' for bricks itself. */
+  readonly name: string;
+  /** What stands after the name in the usage line. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly details?: string;
+  readonly options: Readonly<Record<string, CommandOption>>;
+  /** How many words it takes beside its options. */
+  readonly words: readonly [minimum: number, maximum: number];
+  /** Returns the exit code; throws a BricksError. */
+  run(args: Arguments): Promise<number> | number;
+}
+
+export const helpOption = {
+  help: { type: 'boolean', short: 'h', summary: 'print this and end' },
+} as const satisfies Record<string, CommandOption>;
+
+export const runDirOption = {
+  'run-dir': {
+    type: 'string',
+    value: 'DIR',
+    summary: 'the runtime folder; default $BRICKS_RUN_DIR, else /run/bricks for root',
+  },
+} as const satisfies Record<string, CommandOption>;
+
+export const jsonOption = {
+  json: { type: 'boolean', summary: 'print data as JSON' },
+} as const satisfies Record<string, CommandOption>;
+
+/** The full usage line of a command. */
+export function usageLine(command: Command): string {
+  return ['bricks', command.name, command.usage].filter((part) => part !== '').join(' ');
+}
+
+function refuse(command: Command, what: string): never {
+  const help = ['bricks', command.name, '-h'].filter((part) => part !== '').join(' ');
+  throw new BricksError('usage', `${what}\nusage: ${usageLine(command)}\nmore: ${help}`);
+}
+
+/** Node's words for a bad argument, without the advice about `--` that fits no command of ours. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split(/\. (?:To specify|This|Did)/)[0]?.replace(/\.$/, '') ?? message;
+}
+
+/** Interprets the words after a command's name. Throws `usage`. */
+export function parseArguments(command: Command, argv: readonly string[]): Arguments {
+  const options = Object.fromEntries(
+    Object.entries(command.options).map(([name, { type, short }]) => [
+      name,
+      short === undefined ? { type } : { type, short },
+    ]),
+  );
+  let values: Record<string, unknown>;
+  let words: string[];
+  try {
+    const parsed = parseArgs({ args: [...argv], options, strict: true, allowPositionals: true });
+    values = parsed.values;
+    words = parsed.positionals;
+  } catch (error) {
+    return refuse(command, reasonOf(error));
+  }
+  const [minimum, maximum] = command.words;
+  const isHelp = values['help'] === true;
+  if (!isHelp && words.length < minimum) {
+    refuse(command, `${command.name} needs ${minimum} arguments, not ${words.length}`);
+  }
+  if (!isHelp && words.length > maximum) {
+    const extra = words[maximum] ?? '';
+    const hint = command.name === '' && extra.endsWith('.lua') ? `; a script goes after -f` : '';
+    refuse(command, `unexpected argument '${extra}'${hint}`);
+  }
+  return {
+    flag: (name) => values[name] === true,
+    text: (name) => {
+      const value = values[name];
+      return typeof value === 'string' ? value : undefined;
+    },
+    words,
+  };
+}

@@ -1,0 +1,92 @@
+/** The table of all commands. */
+import { BricksError, exitCodes } from '../errors.ts';
+import { bricksCommand } from './bricks.ts';
+import { type Command, helpOption } from './command.ts';
+import { commandHelp, overview, referencePage } from './help.ts';
+import { killServerCommand } from './kill-server.ts';
+import { ledgerCommand, statsCommand, statusCommand } from './reports.ts';
+import { duplicateCommand, loadBalanceCommand } from './split.ts';
+import { version } from './version.ts';
+
+/** A program of its own (native/client); the launcher in bin/ starts it without Node. */
+const catCommand: Command = {
+  name: 'cat',
+  usage: "'NAME}N' [-w FILE|-] [-c N] [--timeout S] [--follow] [--run-dir DIR]",
+  summary: 'a consumer: read a pipe and write pcap',
+  details:
+    'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the end of\n' +
+    'the input.',
+  options: {
+    write: { type: 'string', short: 'w', value: 'FILE', summary: 'write pcap here; - is stdout' },
+    count: { type: 'string', short: 'c', value: 'N', summary: 'end after N packets' },
+    timeout: {
+      type: 'string',
+      value: 'S',
+      summary: 'end with exit code 124 when nothing has come for S seconds',
+    },
+    follow: { type: 'boolean', summary: 'do not end with the input: wait for the next' },
+    'run-dir': { type: 'string', value: 'DIR', summary: 'the runtime folder' },
+    ...helpOption,
+  },
+  words: [1, 1],
+  run: () => {
+    throw new BricksError('usage', 'bricks cat is started by the launcher: type bin/bricks cat …');
+  },
+};
+
+const helpCommand: Command = {
+  name: 'help',
+  usage: '[COMMAND]',
+  summary: 'what there is, or more about one command',
+  options: helpOption,
+  words: [0, 1],
+  run: (args) => {
+    const [name] = args.words;
+    process.stdout.write(
+      name === undefined ? overview(bricksCommand, commands) : commandHelp(commandOf(name)),
+    );
+    return exitCodes.ok;
+  },
+};
+
+const versionCommand: Command = {
+  name: 'version',
+  usage: '',
+  summary: 'print the version',
+  options: helpOption,
+  words: [0, 0],
+  run: () => {
+    process.stdout.write(`bricks ${version()}\n`);
+    return exitCodes.ok;
+  },
+};
+
+export const commands: readonly Command[] = [
+  catCommand,
+  statusCommand,
+  statsCommand,
+  ledgerCommand,
+  loadBalanceCommand,
+  duplicateCommand,
+  killServerCommand,
+  helpCommand,
+  versionCommand,
+];
+
+/** The command of that name. Throws `usage`. */
+export function commandOf(name: string): Command {
+  const found = commands.find((command) => command.name === name);
+  if (found === undefined) {
+    const names = commands.map((command) => command.name).join(', ');
+    throw new BricksError(
+      'usage',
+      `there is no command '${name}'; there are ${names} (a script goes after -f); more: bricks -h`,
+    );
+  }
+  return found;
+}
+
+/** The reference page of the command line (docs/), in Markdown. */
+export function commandReferencePage(): string {
+  return referencePage(bricksCommand, commands);
+}

@@ -1,0 +1,58 @@
+/** `bricks [-f FILE]`: the daemon and its shell in one process; it ends with its shell. */
+import { Daemon } from '../daemon/daemon.ts';
+import { createLog } from '../daemon/log.ts';
+import type { RunDir } from '../daemon/run-dir.ts';
+import { exitCodes } from '../errors.ts';
+import { finishChunk, toOwnStreams } from '../shell/output.ts';
+import { Prompt } from '../shell/prompt.ts';
+import { readStdin } from '../shell/read-stdin.ts';
+import { banner } from './version.ts';
+
+/** Runs what it was asked to run; returns the exit code. */
+async function runAll(daemon: Daemon, script: string | undefined): Promise<number> {
+  if (script !== undefined) {
+    const code = finishChunk(await daemon.runScript(script, toOwnStreams));
+    if (code !== exitCodes.ok && !process.stdin.isTTY) {
+      return code;
+    }
+  }
+  daemon.setReady();
+  if (process.stdin.isTTY) {
+    process.stdout.write(banner());
+    await new Prompt(daemon).run();
+    process.stdout.write('Goodbye!\n');
+    return exitCodes.ok;
+  }
+  const code = await readStdin();
+  return code.trim() === ''
+    ? exitCodes.ok
+    : finishChunk(await daemon.execute(code, 'stdin', false, toOwnStreams));
+}
+
+/**
+ * Opens the runtime folder, runs the script, then the prompt or what stdin holds, and ends the engines
+ * in order. The first SIGINT interrupts a running chunk at the prompt, and ends the program elsewhere.
+ */
+export async function runHome(runDir: RunDir, script: string | undefined): Promise<number> {
+  const daemon = await Daemon.open(runDir, createLog(process.stderr, 'warning'));
+  // A signal wins over what was going on, which ends too, but only after.
+  const signalled = new Promise<number>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => resolve(exitCodes.ok));
+    }
+    if (!process.stdin.isTTY) {
+      process.on('SIGINT', () => resolve(exitCodes.interrupted));
+    }
+  });
+  // Ctrl-C during the startup script interrupts that; the prompt listens for itself.
+  const onInterrupt = (): void => daemon.interrupt();
+  if (process.stdin.isTTY) {
+    process.on('SIGINT', onInterrupt);
+  }
+  const shutDown = daemon.closed.then(() => exitCodes.ok);
+  try {
+    return await Promise.race([runAll(daemon, script), signalled, shutDown]);
+  } finally {
+    await daemon.close();
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * A running bricks: the runtime folder, the Lua machine, the engines and whoever is connected. The one
+ * place that knows in which order they begin and end.
+ */
+import { readFileSync } from 'node:fs';
+import { stopAll } from '../engine/engine.ts';
+import { ledgerOf } from '../engine/ledger.ts';
+import { statusOf } from '../engine/status.ts';
+import { BricksError } from '../errors.ts';
+import { LuaHost } from '../lua/host.ts';
+import type { NativeBinding } from '../native/binding.ts';
+import { loadBinding } from '../native/load.ts';
+import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
+import { type ReportName, serveClient } from './client-session.ts';
+import type { Log } from './log.ts';
+import { LuaQueue } from './lua-queue.ts';
+import { PidFile } from './pid-file.ts';
+import { Rates } from './rates.ts';
+import { makeRunDir, type RunDir } from './run-dir.ts';
+import { ControlServer } from './server.ts';
+
+/** How long clients may take to read what the daemon said last. */
+const farewellMs = 1000;
+
+function readScript(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new BricksError('no_such_file', `no such script: ${path}; check the name after -f`);
+    }
+    const denied = code === 'EACCES' || code === 'EPERM';
+    throw new BricksError(
+      denied ? 'permission_denied' : 'failed',
+      `cannot read the script ${path}: ${message}`,
+    );
+  }
+}
+
+export class Daemon implements Evaluator {
+  /** Settles when the daemon has ended and left nothing behind. */
+  readonly closed: Promise<void>;
+  readonly #log: Log;
+  readonly #binding: NativeBinding;
+  readonly #pidFile: PidFile;
+  readonly #rates: Rates;
+  #host: LuaHost | undefined;
+  #lua: LuaQueue | undefined;
+  #server: ControlServer | undefined;
+  #ready = false;
+  #ending: Promise<void> | undefined;
+  #settleClosed: () => void = () => {};
+
+  private constructor(binding: NativeBinding, pidFile: PidFile, log: Log) {
+    this.#log = log;
+    this.#binding = binding;
+    this.#pidFile = pidFile;
+    this.#rates = new Rates(() => binding.snapshot());
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+  }
+
+  /**
+   * Takes the runtime folder and opens both sockets; no Lua has run yet. Throws `busy` when another
+   * daemon is there, and what the folder, the sockets or the addon have to say.
+   */
+  static async open(runDir: RunDir, log: Log): Promise<Daemon> {
+    const binding = loadBinding();
+    makeRunDir(runDir);
+    const daemon = new Daemon(binding, PidFile.take(runDir.pidFile), log);
+    try {
+      await daemon.#begin(runDir);
+    } catch (error) {
+      await daemon.close();
+      throw error;
+    }
+    return daemon;
+  }
+
+  async #begin(runDir: RunDir): Promise<void> {
+    this.#binding.openPorts(runDir.path);
+    this.#host = new LuaHost();
+    const lua = new LuaQueue(this.#host);
+    this.#lua = lua;
+    const services = {
+      lua,
+      report: (name: ReportName) => this.#report(name),
+      shutdown: () => void this.close(),
+    };
+    this.#server = await ControlServer.open(runDir.controlSocket, {
+      onClient: (socket) => serveClient(socket, services),
+      isReady: () => this.#ready,
+    });
+    this.#log('info', 'listening', { path: runDir.path, pid: process.pid });
+  }
+
+  #report(name: ReportName): unknown {
+    switch (name) {
+      case 'status':
+        return statusOf(this.#binding.snapshot());
+      case 'stats':
+        return this.#rates.stats();
+      case 'ledger':
+        return ledgerOf(this.#binding.snapshot());
+    }
+  }
+
+  /** Runs the startup script. Throws `no_such_file` and the like before anything of it has run. */
+  runScript(path: string, onOutput: OutputListener): Promise<ChunkResult> {
+    return this.execute(readScript(path), path, false, onOutput);
+  }
+
+  /** What `/readyz` tells: the startup script has been carried out, or has got going. */
+  setReady(): void {
+    this.#ready = true;
+  }
+
+  execute(
+    code: string,
+    name: string,
+    interactive: boolean,
+    onOutput: OutputListener,
+  ): Promise<ChunkResult> {
+    const chunk = { owner: this, code, name, interactive, onOutput };
+    return this.#luaQueue().execute(chunk);
+  }
+
+  interrupt(): void {
+    this.#lua?.interrupt(this);
+  }
+
+  complete(line: string): Promise<string[]> {
+    return this.#luaQueue().complete(line);
+  }
+
+  #luaQueue(): LuaQueue {
+    if (this.#lua === undefined) {
+      throw new Error('the daemon has not begun');
+    }
+    return this.#lua;
+  }
+
+  /** Ends it in order; calling it again waits for the same end. */
+  close(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    this.#ready = false;
+    this.#rates.stop();
+    // Nobody may start engines any more; then engines deliver what they hold and stop; then
+    // consumers see their pipes close; clients and other daemons come last.
+    this.#lua?.close();
+    await this.#host?.close();
+    this.#attempt('stopping the engines', () => stopAll(this.#binding));
+    this.#attempt('closing the engines', () => {
+      for (const { name } of this.#binding.snapshot()) {
+        this.#binding.deleteEngine(name);
+      }
+    });
+    this.#attempt('closing ports.sock', () => this.#binding.closePorts());
+    await this.#server?.close(farewellMs);
+    this.#pidFile.release();
+    this.#log('info', 'ended');
+    this.#settleClosed();
+  }
+
+  /** A failure on the way out is told, but does not keep the rest from being closed. */
+  #attempt(what: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log('error', `${what} failed: ${reason}`);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/** The interactive prompt: line editor, history, completion, continuation lines, Ctrl-C. */
+import { createInterface, type Interface } from 'node:readline';
+import type { Evaluator } from './evaluator.ts';
+import { historyLinesMax, historyPath, loadHistory, saveHistory } from './history.ts';
+import { finishChunk, hasColour, toOwnStreams } from './output.ts';
+
+type Line = { readonly text: string } | 'interrupted' | 'ended';
+
+const name = (colour: boolean): string => (colour ? '\x1b[32mbricks\x1b[0m' : 'bricks');
+
+/** One line typed after `prompt`. */
+function askLine(editor: Interface, prompt: string): Promise<Line> {
+  return new Promise((resolve) => {
+    const finish = (line: Line): void => {
+      editor.off('line', onLine);
+      editor.off('SIGINT', onInterrupt);
+      editor.off('close', onClose);
+      resolve(line);
+    };
+    const onLine = (text: string): void => finish({ text });
+    const onInterrupt = (): void => finish('interrupted');
+    const onClose = (): void => finish('ended');
+    editor.once('line', onLine);
+    editor.once('SIGINT', onInterrupt);
+    editor.once('close', onClose);
+    editor.setPrompt(prompt);
+    editor.prompt();
+  });
+}
+
+/** While Lua runs the terminal belongs to it: Ctrl-C is a signal, `io.read` gets what is typed. */
+async function withoutEditor<T>(editor: Interface, run: () => Promise<T>): Promise<T> {
+  editor.pause();
+  process.stdin.setRawMode(false);
+  try {
+    return await run();
+  } finally {
+    process.stdin.setRawMode(true);
+    editor.resume();
+  }
+}
+
+export class Prompt {
+  readonly #evaluator: Evaluator;
+  readonly #editor: Interface;
+  readonly #historyFile = historyPath();
+
+  constructor(evaluator: Evaluator) {
+    this.#evaluator = evaluator;
+    this.#editor = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      history: loadHistory(this.#historyFile),
+      historySize: historyLinesMax,
+      removeHistoryDuplicates: true,
+      completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
+        const word = /[\w.:]*$/.exec(line)?.[0] ?? '';
+        evaluator.complete(line).then(
+          (candidates) => done(null, [candidates, word]),
+          () => done(null, [[], word]),
+        );
+      },
+    });
+    this.#editor.on('history', (lines: string[]) => saveHistory(this.#historyFile, lines));
+  }
+
+  /** What a script put into `variable`, or the standard prompt. */
+  async #promptText(variable: string, standard: string): Promise<string> {
+    let text = '';
+    const code = `if ${variable} ~= nil then io.write(tostring(${variable})) end`;
+    await this.#evaluator.execute(code, 'prompt', false, (stream, part) => {
+      text += stream === 'stdout' ? part : '';
+    });
+    return text === '' ? standard : text;
+  }
+
+  /** Reads and carries out lines until Ctrl-D, or until nobody is there to carry them out. */
+  async run(): Promise<void> {
+    const onSignal = (): void => this.#evaluator.interrupt();
+    process.on('SIGINT', onSignal);
+    void this.#evaluator.closed.then(() => this.#editor.close());
+    try {
+      await this.#loop();
+    } finally {
+      process.off('SIGINT', onSignal);
+      this.#editor.close();
+    }
+  }
+
+  async #loop(): Promise<void> {
+    const shown = name(hasColour(process.stdout));
+    let code = '';
+    for (;;) {
+      const prompt =
+        code === ''
+          ? await this.#promptText('_PROMPT', `${shown}> `)
+          : await this.#promptText('_PROMPT2', `${shown}?>> `);
+      const line = await askLine(this.#editor, prompt);
+      if (line === 'ended') {
+        process.stdout.write('\n');
+        return;
+      }
+      if (line === 'interrupted') {
+        process.stdout.write('^C\n');
+        code = '';
+        continue;
+      }
+      code = code === '' ? line.text.replace(/^\s*=/, 'return ') : `${code}\n${line.text}`;
+      if (code.trim() !== '' && (await this.#carryOut(code)) === 'incomplete') {
+        continue;
+      }
+      code = '';
+    }
+  }
+
+  async #carryOut(code: string): Promise<'done' | 'incomplete'> {
+    const result = await withoutEditor(this.#editor, () =>
+      this.#evaluator.execute(code, 'stdin', true, toOwnStreams),
+    );
+    if (result.ok && result.incomplete === true) {
+      return 'incomplete';
+    }
+    finishChunk(result);
+    return 'done';
+  }
+}
