@@ -1,5 +1,6 @@
 /** The steps of `npm test` that are programs of their own: linters and the native test program. */
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 
@@ -57,10 +58,13 @@ export async function clangFormat(): Promise<Outcome> {
     const reason = 'C++ format: clang-format-14 is not installed';
     return { passed: 0, failed: 0, skipped: [reason], failures: [] };
   }
-  const listed = spawnSync('git', ['ls-files', 'native', 'test/native', 'bench', 'examples'], {
-    encoding: 'utf8',
-  });
-  const sources = listed.stdout.split('\n').filter((file) => /\.(cc|hh|c|h)$/.test(file));
+  const sources = ['native', 'test/native', 'bench', 'examples']
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((file) => /\.(cc|hh|c|h)$/.test(file) && !file.startsWith('build/'))
+        .map((file) => `${folder}/${file}`),
+    );
   const { ok } = await run('clang-format-14', ['--dry-run', '--Werror', ...sources]);
   return one('clang-format', ok, 'run `npm run format`');
 }
