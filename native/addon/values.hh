@@ -1,0 +1,23 @@
+// Between JavaScript values and the data plane's. What comes in is checked: a wrong type is a
+// TypeError that names the argument.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "engine/runtime.hh"
+
+namespace bricks::addon {
+
+std::string to_text(const Napi::CallbackInfo& info, size_t index, const char* name);
+double to_number(const Napi::CallbackInfo& info, size_t index, const char* name);
+Options to_options(const Napi::Object& object, const std::string& where);
+Graph to_graph(const Napi::Object& object);
+EngineOptions to_engine_options(const Napi::Object& object);
+
+Napi::Object from_options(Napi::Env env, const Options& options);
+Napi::Array from_descriptors(Napi::Env env, std::span<const OptionDescriptor> descriptors);
+Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot);
+
+}  // namespace bricks::addon
