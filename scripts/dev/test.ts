@@ -8,7 +8,7 @@ import { nodeTests, testFiles } from './test-node.ts';
 
 interface Step {
   readonly name: string;
-  readonly run: () => Promise<Outcome>;
+  readonly run: () => Outcome | Promise<Outcome>;
 }
 
 const files = testFiles();
