@@ -71,15 +71,20 @@ bool is_choice(const char* choices, const std::string& text) {
 }
 
 std::string expected(const OptionDescriptor& option) {
-  const std::string range =
-      number_text(option.minimum) + " to " + number_text(option.maximum);
+  const std::string range = number_text(option.minimum) + " to " + number_text(option.maximum);
   switch (option.type) {
-    case OptionType::boolean: return "true or false";
-    case OptionType::integer: return "a whole number from " + range;
-    case OptionType::number: return "a number from " + range;
-    case OptionType::number_list: return "a list of numbers, each from " + range;
-    case OptionType::text_list: return "a list of texts";
-    case OptionType::text: break;
+    case OptionType::boolean:
+      return "true or false";
+    case OptionType::integer:
+      return "a whole number from " + range;
+    case OptionType::number:
+      return "a number from " + range;
+    case OptionType::number_list:
+      return "a list of numbers, each from " + range;
+    case OptionType::text_list:
+      return "a list of texts";
+    case OptionType::text:
+      break;
   }
   return option.choices ? std::string("one of ") + option.choices : "a text";
 }
@@ -169,16 +174,20 @@ bool convert(const OptionDescriptor& option, OptionValue* value) {
       if (flag) *value = *flag;
       return flag.has_value();
     }
-    case OptionType::integer: return convert_integer(option, value);
+    case OptionType::integer:
+      return convert_integer(option, value);
     case OptionType::number: {
       const auto number = as_number(*value);
       if (!number || !in_range(option, *number)) return false;
       *value = *number;
       return true;
     }
-    case OptionType::text: return convert_text(option, value);
-    case OptionType::text_list: return convert_texts(value);
-    case OptionType::number_list: return convert_numbers(option, value);
+    case OptionType::text:
+      return convert_text(option, value);
+    case OptionType::text_list:
+      return convert_texts(value);
+    case OptionType::number_list:
+      return convert_numbers(option, value);
   }
   return false;
 }

@@ -26,10 +26,10 @@ std::string not_a_capture_because(const uint8_t* bytes, size_t size);
 class CaptureParser {
  public:
   enum class Halt : uint8_t {
-    full,       // as many packets as were asked for
-    need_more,  // needed() bytes from the window's beginning; it has fewer
-    other_link, // the next packet has another link type than this batch
-    damaged,    // the file goes on, but not as a capture: damage() says what is wrong
+    full,        // as many packets as were asked for
+    need_more,   // needed() bytes from the window's beginning; it has fewer
+    other_link,  // the next packet has another link type than this batch
+    damaged,     // the file goes on, but not as a capture: damage() says what is wrong
   };
 
   CaptureParser();
@@ -66,8 +66,7 @@ class CaptureParser {
   template <bool kSwapped>
   uint32_t next_records(CaptureWindow&, Batch&, uint32_t from, uint32_t max,
                         CaptureTally&) noexcept;
-  uint32_t next_blocks(CaptureWindow&, Batch&, uint32_t from, uint32_t max,
-                       CaptureTally&) noexcept;
+  uint32_t next_blocks(CaptureWindow&, Batch&, uint32_t from, uint32_t max, CaptureTally&) noexcept;
   bool find_block(CaptureWindow&, Block*) noexcept;
   bool take_block(const Block&) noexcept;
   bool begin_section(const Block&) noexcept;

@@ -1,6 +1,6 @@
-// A file seen through a window that slides over it: what was read and not yet consumed. Packets point
-// into the window, so it moves only in fill(). Plain read() in large chunks: for a file in the page
-// cache that beats mapping it cold (docs/performance.md). Nothing here trusts the file.
+// A file seen through a window that slides over it: what was read and not yet consumed. Packets
+// point into the window, so it moves only in fill(). Plain read() in large chunks: for a file in
+// the page cache that beats mapping it cold (docs/performance.md). Nothing here trusts the file.
 #pragma once
 
 #include <cstddef>

@@ -14,11 +14,11 @@
 namespace bricks {
 namespace {
 
-constexpr uint64_t kEnough = 256 * 1024;        // bytes worth a write() before their time
-constexpr uint64_t kWriteMax = 1024 * 1024;     // of one write(): room comes back that often
-constexpr uint64_t kPipeWriteMax = 4096;        // what a pipe that is writable takes at once
-constexpr int kLingerMs = 50;                   // the longest a byte waits for company
-constexpr int kStuckMs = 5000;                  // stopping: a reader that takes nothing this long
+constexpr uint64_t kEnough = 256 * 1024;     // bytes worth a write() before their time
+constexpr uint64_t kWriteMax = 1024 * 1024;  // of one write(): room comes back that often
+constexpr uint64_t kPipeWriteMax = 4096;     // what a pipe that is writable takes at once
+constexpr int kLingerMs = 50;                // the longest a byte waits for company
+constexpr int kStuckMs = 5000;               // stopping: a reader that takes nothing this long
 
 void signal_event(int fd) noexcept {
   const uint64_t one = 1;

@@ -1,5 +1,5 @@
-// Writes a stream of bytes to a file from a thread of its own. The producer copies into a ring that was
-// allocated once and never waits; how far the file has got is one number. One producer.
+// Writes a stream of bytes to a file from a thread of its own. The producer copies into a ring that
+// was allocated once and never waits; how far the file has got is one number. One producer.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ class CaptureWriter {
 
   // Producer, between commits. Positions are bytes since the beginning of the stream.
   uint64_t free_bytes() noexcept;
-  // Appends `bytes` <= free_bytes() - kWriterSlack. With `padded`, whole lines may be read at `from`.
+  // Appends `bytes` <= free_bytes() - kWriterSlack. `padded`: whole lines may be read at `from`.
   void append(const void* from, uint64_t bytes, bool padded) noexcept;
   void commit() noexcept { committed_.store(position_, std::memory_order_release); }
   uint64_t position() const noexcept { return position_; }
@@ -35,7 +35,7 @@ class CaptureWriter {
 
   void nudge() noexcept;  // wakes the writer if enough has piled up
   void hurry() noexcept;  // wakes it in any case
-  // wait_fd() becomes readable when there is room again, or all is written. Arm, then look once more.
+  // wait_fd() becomes readable when the writer has got on. Arm, then look once more.
   void arm() noexcept;
   int wait_fd() const noexcept { return room_event_; }
 

@@ -53,8 +53,7 @@ Status check_capture(const std::string& path, const PcapReplay& replay, OpenedCa
   uint8_t header[kCaptureHeaderBytes];
   const ssize_t got = pread(opened->fd, header, sizeof header, 0);
   const int error = errno;
-  const std::string why =
-      got < 0 ? "" : not_a_capture_because(header, static_cast<size_t>(got));
+  const std::string why = got < 0 ? "" : not_a_capture_because(header, static_cast<size_t>(got));
   if (got >= 0 && why.empty()) return {};
   close(opened->fd);
   if (got < 0) return system_error("cannot read the capture " + path, error);
@@ -213,9 +212,9 @@ std::string PcapInput::warning(size_t file) const {
   const std::string at = " at byte " + std::to_string(report.offset);
   switch (report.fault) {
     case Fault::cut:
-      return path + " is truncated: the record" + at + " needs " +
-             std::to_string(report.needed) + " bytes, the file has " +
-             std::to_string(report.found) + " more; every packet before it was delivered";
+      return path + " is truncated: the record" + at + " needs " + std::to_string(report.needed) +
+             " bytes, the file has " + std::to_string(report.found) +
+             " more; every packet before it was delivered";
     case Fault::damaged:
       return path + " is damaged" + at + ": " + report.damage +
              "; every packet before it was delivered, the rest was left out";
@@ -223,8 +222,9 @@ std::string PcapInput::warning(size_t file) const {
       return system_error("cannot read " + path + at, report.error).message +
              "; every packet before it was delivered";
     case Fault::vanished:
-      return system_error("cannot open the capture " + path + " when its turn came",
-                          report.error).message + "; its packets are missing";
+      return system_error("cannot open the capture " + path + " when its turn came", report.error)
+                 .message +
+             "; its packets are missing";
     case Fault::none:
       break;
   }
@@ -251,9 +251,9 @@ std::string PcapInput::take_warning() {
 }
 
 std::string PcapInput::describe() const {
-  std::string text = files_.size() == 1 ? "capture " + files_[0]
-                                        : std::to_string(files_.size()) + " captures, first " +
-                                              files_[0];
+  std::string text = files_.size() == 1
+                         ? "capture " + files_[0]
+                         : std::to_string(files_.size()) + " captures, first " + files_[0];
   if (replay_.speed != 0) {
     char speed[40];
     snprintf(speed, sizeof speed, ", %g times its own pace", replay_.speed);

@@ -64,7 +64,7 @@ class PcapInput final : public Input {
   bool finished_ = false;
   int wait_fd_ = -1;
   Nanos wake_at_ = 0;
-  bool paced_ = false;            // the first packet of this loop has been seen
+  bool paced_ = false;  // the first packet of this loop has been seen
   Nanos pace_start_ = 0, pace_first_ = 0;
   std::unique_ptr<Report[]> reports_;  // one a file
   std::atomic<uint32_t> reports_ready_{0};

@@ -115,8 +115,7 @@ void PcapOutput::begin(const Batch& batch, const Index* picks, uint32_t count) n
   }
   nanos_ = format_.precision == PcapPrecision::nanos;
   if (format_.precision == PcapPrecision::automatic) {
-    for (uint32_t i = 0; i < count; ++i)
-      nanos_ |= batch.packets[picks[i]].timestamp % 1000 != 0;
+    for (uint32_t i = 0; i < count; ++i) nanos_ |= batch.packets[picks[i]].timestamp % 1000 != 0;
   }
   begin_classic(batch.link);
 }
@@ -137,7 +136,8 @@ void PcapOutput::put_classic(const Batch& batch, uint32_t i) noexcept {
   auto fraction = static_cast<uint32_t>(packet.timestamp - seconds * kSecond);
   if (!nanos_) {
     const uint32_t micros = fraction / 1000;
-    if (micros * 1000 != fraction) [[unlikely]] lost_digits_.store(true, std::memory_order_relaxed);
+    if (micros * 1000 != fraction) [[unlikely]]
+      lost_digits_.store(true, std::memory_order_relaxed);
     fraction = micros;
   }
   const ClassicRecord record{static_cast<uint32_t>(seconds), fraction, packet.length,
@@ -180,8 +180,10 @@ void PcapOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   for (; taken < count; ++taken) {
     if (writer_->position() > end) break;
     const Index i = picks[taken];
-    if (format_.ng) put_block(batch, i, static_cast<uint32_t>(interface));
-    else put_classic(batch, i);
+    if (format_.ng)
+      put_block(batch, i, static_cast<uint32_t>(interface));
+    else
+      put_classic(batch, i);
     bytes += batch.packets[i].length;
   }
   writer_->commit();
@@ -248,14 +250,15 @@ std::string PcapOutput::take_warning() {
   }
   if (lost_digits_.load(std::memory_order_relaxed) && !told_digits_) {
     told_digits_ = true;
-    add(path_ + " has microseconds, some packets' timestamps have more digits; write pcap:" + path_ +
-        "?ns=1 to keep them");
+    add(path_ + " has microseconds, some packets' timestamps have more digits; write pcap:" +
+        path_ + "?ns=1 to keep them");
   }
   if (writer_->failed_at() != UINT64_MAX && !told_error_) {
     told_error_ = true;
-    add(system_error("cannot write " + path_ + " after byte " +
-                         std::to_string(writer_->failed_at()),
-                     writer_->error()).message +
+    add(system_error(
+            "cannot write " + path_ + " after byte " + std::to_string(writer_->failed_at()),
+            writer_->error())
+            .message +
         "; packets for it are dropped as write_failed");
   }
   return text;

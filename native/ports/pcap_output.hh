@@ -45,7 +45,8 @@ class PcapOutput final : public Output {
   static constexpr uint32_t kCheckpoints = 1024;
   static constexpr uint32_t kLinksMax = 64;  // link types of one pcapng file
 
-  PcapOutput(std::string path, const PcapFormat& format) : path_(std::move(path)), format_(format) {}
+  PcapOutput(std::string path, const PcapFormat& format)
+      : path_(std::move(path)), format_(format) {}
   void begin(const Batch& batch, const Index* picks, uint32_t count) noexcept;
   void begin_classic(LinkType link) noexcept;
   int interface_of(LinkType link) noexcept;  // pcapng; -1: no place for it

@@ -37,7 +37,11 @@ std::string not_a_capture_because(const uint8_t* bytes, size_t size) {
   if (!classic && magic != kSection) {
     if (bytes[0] == 0x1f && bytes[1] == 0x8b) return "it is gzip data; unpack it with gunzip";
     if (magic == 0xfd2fb528) return "it is zstd data; unpack it with unzstd";
-    if (std::memcmp(bytes, "\xfd" "7zX", 4) == 0) return "it is xz data; unpack it with unxz";
+    if (std::memcmp(bytes,
+                    "\xfd"
+                    "7zX",
+                    4) == 0)
+      return "it is xz data; unpack it with unxz";
     return "its first bytes are neither pcap's nor pcapng's";
   }
   if (size < (classic ? kFileHeader : kSectionHeader)) {
@@ -142,7 +146,8 @@ uint32_t CaptureParser::next_records(CaptureWindow& window, Batch& batch, uint32
     Packet& packet = batch.packets[from + count];
     packet.data = const_cast<uint8_t*>(at) + header;
     packet.length = length;
-    packet.timestamp = load<kSwapped>(at) * Nanos{1'000'000'000} + load<kSwapped>(at + 4) * fraction;
+    packet.timestamp =
+        load<kSwapped>(at) * Nanos{1'000'000'000} + load<kSwapped>(at + 4) * fraction;
     packet.buffer = kNoBuffer;
     packet.flags = wire != length ? kPacketCut : 0;
     batch.wire_lengths[from + count] = wire;

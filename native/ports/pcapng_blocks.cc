@@ -62,7 +62,8 @@ uint32_t CaptureParser::load32(const uint8_t* at) const noexcept {
   return swapped_ ? __builtin_bswap32(value) : value;
 }
 
-// The block at the window's beginning, whole (or too long to be wanted whole). False: halt() is set.
+// The block at the window's beginning: whole, or only its head when the rest is not wanted. False:
+// halt() is set.
 bool CaptureParser::find_block(CaptureWindow& window, Block* block) noexcept {
   if (!need(window, 12)) return false;
   const uint8_t* at = window.data();

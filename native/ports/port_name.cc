@@ -11,8 +11,8 @@ namespace {
 constexpr const char* kExamples =
     "right ones are eth3, eth3{0, pcap:in.pcap, packet:eth3, gen:60?flows=1000, null:";
 // Every scheme a name may begin with; which of them this build opens, port_registry.cc knows.
-constexpr std::string_view kSchemes[] = {"pcap", "packet", "gen",  "null", "pipe", "netmap",
-                                         "xdp",  "fifo",   "tap",  "veth", "tcp"};
+constexpr std::string_view kSchemes[] = {"pcap", "packet", "gen", "null", "pipe", "netmap",
+                                         "xdp",  "fifo",   "tap", "veth", "tcp"};
 
 // A name as it can be shown: its beginning, with what is not printable as '?'.
 std::string shown(std::string_view text) {
