@@ -33,8 +33,15 @@ inline uint32_t load_half(const uint8_t* p) {
 inline uint32_t load_byte(const uint8_t* p) { return *p; }
 
 #define NEXT goto*(++at)->go
-#define JUMP(condition)                  \
-  at = (condition) ? at->yes : at->no;   \
+// A branch, not a choice of pointers: a predicted branch lets the next step begin before the load that
+// decides has arrived. The empty asm keeps the compiler from turning it back.
+#define JUMP(condition)     \
+  if (condition) {          \
+    at = at->yes;           \
+    __asm__ volatile("");   \
+    goto* at->go;           \
+  }                         \
+  at = at->no;              \
   goto* at->go
 #define LOAD(load, bytes, from)                             \
   if (captured < uint64_t{from} + bytes) goto no_match;     \
