@@ -35,7 +35,8 @@ typedef enum { /* the values of errors are the exit codes of the command line */
   BRICKS_INTERRUPTED = 130, /* bricks_wait: a signal came */
   BRICKS_EMPTY = 200,      /* bricks_next: nothing right now */
   BRICKS_END = 201,        /* the input has ended and everything was read */
-  BRICKS_GONE = 202        /* the daemon, or the pipe, is gone and everything was read */
+  BRICKS_GONE = 202        /* the daemon has vanished and everything was read; or the pipe was taken
+                              down, and what was left in it counts as unread */
 } bricks_result;
 
 typedef struct {

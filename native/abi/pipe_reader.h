@@ -25,18 +25,21 @@ struct bricks_reader {
   uint32_t state;     /* producer_state, as last seen */
   uint32_t link_type; /* of packets without a trailer, as last seen */
   bool broken;
+  bool unread; /* packets were in the ring when last looked at */
 };
 
-/* Looks whether packets are there: true when there are. The state is read before the tail, so that
- * an empty ring after FINISHED is the end. */
+/* Looks whether packets are there: true when there are. The state is read before the tail, so that an
+ * empty ring after FINISHED is the end. What is left in the ring at CLOSED is not ours any more: the
+ * ledger has it as unread, and in a shared region its buffers have another owner. */
 static inline bool bricks_reader_look(struct bricks_reader *r) {
   r->state = __atomic_load_n(&r->pipe->producer_state, __ATOMIC_ACQUIRE);
   const uint32_t tail = __atomic_load_n(&r->ring->tail, __ATOMIC_SEQ_CST);
   r->link_type = __atomic_load_n(&r->pipe->link_type, __ATOMIC_RELAXED) & 0xffffu;
   if (tail >= r->slots) r->broken = true;
   if (r->broken) return false;
-  r->tail = tail;
-  return tail != r->cursor;
+  r->unread = tail != r->cursor;
+  r->tail = r->state == BRICKS_PRODUCER_CLOSED ? r->cursor : tail;
+  return r->tail != r->cursor;
 }
 
 /* Checks the pipe at `pipe_offset` of the `mapped` bytes at `base` and starts at its head. Returns

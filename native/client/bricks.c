@@ -65,10 +65,13 @@ static void settle(bricks_consumer *c) {
 
 /* For an empty ring: EMPTY, or why there will be no more. */
 static bricks_result verdict(const bricks_consumer *c) {
-  if (c->reader.broken) return BRICKS_FAILED;
-  if (c->reader.state == BRICKS_PRODUCER_FINISHED && !c->follow) return BRICKS_END;
-  if (c->reader.state == BRICKS_PRODUCER_CLOSED || c->hung_up) return BRICKS_GONE;
-  return BRICKS_EMPTY;
+  const struct bricks_reader *r = &c->reader;
+  const bool closed = r->state == BRICKS_PRODUCER_CLOSED;
+  if (r->broken) return BRICKS_FAILED;
+  if (!c->follow && !r->unread && (closed || r->state == BRICKS_PRODUCER_FINISHED)) {
+    return BRICKS_END;
+  }
+  return closed || c->hung_up ? BRICKS_GONE : BRICKS_EMPTY;
 }
 
 /* OK when there is something to read; sees to it that EMPTY is safe to sleep on. */
