@@ -1,6 +1,6 @@
 /**
  * Reads capture files without any help from the native code, so that what the engine wrote can be
- * judged by somebody else. Whole files, up to Node's buffer limit of 4 GiB.
+ * judged by somebody else. Whole files, up to what Node reads at once, 2 GiB.
  */
 import { readFileSync } from 'node:fs';
 import { BricksError } from '../errors.ts';
