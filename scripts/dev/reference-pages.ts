@@ -1,5 +1,6 @@
 /** The generated pages of docs/: each is a view of a table that the program itself uses. */
 import { readFileSync } from 'node:fs';
+import { commandReferencePage } from '../../src/cli/commands.ts';
 import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
 
@@ -176,5 +177,6 @@ export function referencePages(tables: Tables, root: string): Map<string, string
     ['docs/errors.md', errorsPage(tables)],
     ['docs/drops.md', dropsPage(tables)],
     ['docs/limits.md', limitsPage(tables, limits)],
+    ['docs/commands.md', `${note}${commandReferencePage()}`],
   ]);
 }
