@@ -64,8 +64,9 @@ ${options}`.replaceAll('..\n', '.\n');
   });
   return `${note}# Bricks
 
-A brick gets packets and gives each of them to one or more of its outputs, or drops it with a reason.
-\`Brick.new("NAME", {option = value, …})\` makes one; \`Brick.help("NAME")\` prints its part of this page.
+A brick gets packets and gives each of them to one or more of its outputs, or drops it with a
+reason. \`Brick.new("NAME", {option = value, …})\` makes one; \`Brick.help("NAME")\` prints its part
+of this page.
 
 ${table(
   ['brick', 'what it does'],
@@ -87,9 +88,10 @@ ${scheme.options.length === 0 ? 'It takes no parameters.\n' : optionTable(scheme
   );
   return `${note}# Ports
 
-Packets come from ports and go to ports. A port's name says what it is: \`scheme:target?name=value&…\`.
-Two kinds go without a scheme: a plain name is a network interface (\`packet:\`), a name with a brace
-and a number is a pipe: \`eth3{0\` is the engine's end, \`eth3}0\` the end that a consumer holds.
+Packets come from ports and go to ports. A port's name says what it is:
+\`scheme:target?name=value&…\`. Two kinds go without a scheme: a plain name is a network interface
+(\`packet:\`), a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end, \`eth3}0\`
+the end that a consumer holds.
 
 ${sections.join('\n')}`;
 }
@@ -112,7 +114,8 @@ export function errorsPage(tables: Tables): string {
   return `${note}# Errors
 
 An error says what, where, why, and what to type next. Each has a code; each code has an exit code.
-In Lua the message begins with the code; \`pcall\` catches it, and the failed call has changed nothing.
+In Lua the message begins with the code; \`pcall\` catches it, and the failed call has changed
+nothing.
 
 ## Exit codes
 
@@ -139,8 +142,8 @@ ${table(
 export function dropsPage(tables: Tables): string {
   return `${note}# Drops
 
-A packet that was meant for an output and did not get there is counted under one of these reasons, in
-the cell of the input, brick or output where it ended. \`bricks ledger\` shows them;
+A packet that was meant for an output and did not get there is counted under one of these reasons,
+in the cell of the input, brick or output where it ended. \`bricks ledger\` shows them;
 \`received + copies = delivered + dropped + held\` holds at every moment.
 
 ${table(
