@@ -1,0 +1,70 @@
+/** What there is: engines, ports, bricks, consumers. Keys are those of `bricks status --json`. */
+import type { EngineSnapshot } from '../native/binding.ts';
+
+export interface StatusInput {
+  name: string;
+  description: string;
+  finished: boolean;
+  lossless: boolean;
+}
+export interface StatusOutput {
+  name: string;
+  description: string;
+  /** id of the brick that feeds it */
+  brick: string;
+  /** Process id of the attached consumer; 0: none. */
+  consumer: number;
+  /** Slots of the ring; 0: it has none. */
+  slots: number;
+  held: number;
+}
+export interface EngineStatus {
+  name: string;
+  state: 'running' | 'stopped';
+  linked: boolean;
+  drained: boolean;
+  /** -1: not pinned */
+  cpu: number;
+  batch: number;
+  breaths: number;
+  inputs: StatusInput[];
+  bricks: { id: string; kind: string }[];
+  outputs: StatusOutput[];
+  warnings: string[];
+}
+export interface Status {
+  /** True when any engine runs. */
+  online: boolean;
+  engines: EngineStatus[];
+}
+
+export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
+  return {
+    online: snapshots.some((engine) => engine.running),
+    engines: snapshots.map((engine) => ({
+      name: engine.name,
+      state: engine.running ? 'running' : 'stopped',
+      linked: engine.linked,
+      drained: engine.drained,
+      cpu: engine.cpu,
+      batch: engine.batch,
+      breaths: engine.breaths,
+      inputs: engine.inputs.map(({ name, description, finished, lossless }) => ({
+        name,
+        description,
+        finished,
+        lossless,
+      })),
+      bricks: engine.bricks.map(({ id, kind }) => ({ id, kind })),
+      outputs: engine.outputs.map((row) => ({
+        name: row.name,
+        description: row.description,
+        brick: row.brick,
+        consumer: row.consumerPid,
+        slots: row.slots,
+        held: row.cell.held,
+      })),
+      warnings: [...engine.warnings],
+    })),
+  };
+}

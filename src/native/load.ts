@@ -1,0 +1,43 @@
+/** Finds and loads the native addon; one per process, whichever thread asks first. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BricksError } from '../errors.ts';
+import type { NativeBinding } from './binding.ts';
+
+/** The nearest folder upwards that holds package.json: the same from src/ and from dist/src/. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('package.json is not above this module');
+    folder = parent;
+  }
+  return folder;
+}
+
+let loaded: NativeBinding | undefined;
+
+/** The addon, ready for use. Throws `unsupported` when it is not built or does not load. */
+export function loadBinding(): NativeBinding {
+  if (loaded !== undefined) return loaded;
+  const file = join(packageRoot(), 'native', 'build', 'release', 'bricks.node');
+  if (!existsSync(file)) {
+    throw new BricksError(
+      'unsupported',
+      `the native part is not built: ${file} is missing; build it with: scripts/setup`,
+    );
+  }
+  try {
+    loaded = createRequire(import.meta.url)(file) as NativeBinding;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BricksError(
+      'unsupported',
+      `the native part does not load: ${reason}; build it again with: scripts/setup`,
+    );
+  }
+  loaded.lendErrorClass(BricksError as new (code: string, message: string) => Error);
+  return loaded;
+}
