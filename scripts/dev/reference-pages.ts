@@ -65,8 +65,8 @@ ${options}`.replaceAll('..\n', '.\n');
   return `${note}# Bricks
 
 A brick gets packets and gives each of them to one or more of its outputs, or drops it with a
-reason. \`Brick.new("NAME", {option = value, …})\` makes one; \`Brick.help("NAME")\` prints its part
-of this page.
+reason. \`Brick.new("NAME", {option = value, …})\` makes one; \`Brick.help("NAME")\` prints its
+part of this page.
 
 ${table(
   ['brick', 'what it does'],
@@ -90,8 +90,8 @@ ${scheme.options.length === 0 ? 'It takes no parameters.\n' : optionTable(scheme
 
 Packets come from ports and go to ports. A port's name says what it is:
 \`scheme:target?name=value&…\`. Two kinds go without a scheme: a plain name is a network interface
-(\`packet:\`), a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end, \`eth3}0\`
-the end that a consumer holds.
+(\`packet:\`), a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end,
+\`eth3}0\` the end that a consumer holds.
 
 ${sections.join('\n')}`;
 }
@@ -114,8 +114,7 @@ export function errorsPage(tables: Tables): string {
   return `${note}# Errors
 
 An error says what, where, why, and what to type next. Each has a code; each code has an exit code.
-In Lua the message begins with the code; \`pcall\` catches it, and the failed call has changed
-nothing.
+In Lua it is raised as an error that \`pcall\` catches; the failed call has changed nothing.
 
 ## Exit codes
 
