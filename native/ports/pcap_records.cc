@@ -120,12 +120,12 @@ uint32_t CaptureParser::next_records(CaptureWindow& window, Batch& batch, uint32
     uint32_t length = load<kSwapped>(at + 8), wire = load<kSwapped>(at + 12);
     if (lengths_swapped_ || (lengths_doubtful_ && length > wire)) std::swap(length, wire);
     if (length > kFrameMax) [[unlikely]] {
-      ++tally.packets;
       if (length > kCaptureRecordMax) {
-        ++tally.malformed;
+        if (from + count == 0) ++tally.packets, ++tally.malformed;  // else the next call's
         stop("a packet's length there cannot be true");
         break;
       }
+      ++tally.packets;
       ++tally.oversize;
       const size_t record = header + length;
       if (record > left) {
