@@ -118,7 +118,7 @@ export async function runDaemon(runDir: RunDir, script: string | undefined): Pro
     daemon.setReady();
     await tell({ ready: true });
     await daemon.closed;
-    return exitCodes.ok;
+    return daemon.exitStatus ?? exitCodes.ok;
   } catch (error) {
     const code = error instanceof BricksError ? error.code : 'failed';
     const message = error instanceof Error ? error.message : String(error);

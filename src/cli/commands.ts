@@ -11,7 +11,7 @@ import { version } from './version.ts';
 /** A program of its own (native/client); the launcher in bin/ starts it without Node. */
 const catCommand: Command = {
   name: 'cat',
-  usage: "'NAME}N' [-w FILE|-] [-c N] [--timeout S] [--follow] [--run-dir DIR]",
+  usage: "'NAME}N' [-w FILE|-] [-c N] [--timeout S] [--follow] [--ng] [-q]",
   summary: 'a consumer: read a pipe and write pcap',
   details:
     'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the end of\n' +
@@ -25,7 +25,8 @@ const catCommand: Command = {
       summary: 'end with exit code 124 when nothing has come for S seconds',
     },
     follow: { type: 'boolean', summary: 'do not end with the input: wait for the next' },
-    'run-dir': { type: 'string', value: 'DIR', summary: 'the runtime folder' },
+    ng: { type: 'boolean', summary: 'write pcapng, which holds packets of several link types' },
+    quiet: { type: 'boolean', short: 'q', summary: 'no summary at the end' },
     ...helpOption,
   },
   words: [1, 1],

@@ -12,7 +12,7 @@ import { banner } from './version.ts';
 async function runAll(daemon: Daemon, script: string | undefined): Promise<number> {
   if (script !== undefined) {
     const code = finishChunk(await daemon.runScript(script, toOwnStreams));
-    if (code !== exitCodes.ok && !process.stdin.isTTY) {
+    if (daemon.exitStatus !== undefined || (code !== exitCodes.ok && !process.stdin.isTTY)) {
       return code;
     }
   }
@@ -50,9 +50,14 @@ export async function runHome(runDir: RunDir, script: string | undefined): Promi
     process.on('SIGINT', onInterrupt);
   }
   const shutDown = daemon.closed.then(() => exitCodes.ok);
+  let code: number;
+  let ended: number | undefined;
   try {
-    return await Promise.race([runAll(daemon, script), signalled, shutDown]);
+    code = await Promise.race([runAll(daemon, script), signalled, shutDown]);
   } finally {
+    // os.exit(3) in a script is more than how the chunk came out.
+    ended = daemon.exitStatus;
     await daemon.close();
   }
+  return ended ?? code;
 }

@@ -2,11 +2,11 @@
  * A running bricks: the runtime folder, the Lua machine, the engines and whoever is connected. The one
  * place that knows in which order they begin and end.
  */
-import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stopAll } from '../engine/engine.ts';
 import { ledgerOf } from '../engine/ledger.ts';
 import { statusOf } from '../engine/status.ts';
-import { BricksError } from '../errors.ts';
+import { exitCodes } from '../errors.ts';
 import { LuaHost } from '../lua/host.ts';
 import type { NativeBinding } from '../native/binding.ts';
 import { loadBinding } from '../native/load.ts';
@@ -22,24 +22,11 @@ import { ControlServer } from './server.ts';
 /** How long clients may take to read what the daemon said last. */
 const farewellMs = 1000;
 
-function readScript(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new BricksError('no_such_file', `no such script: ${path}; check the name after -f`);
-    }
-    const denied = code === 'EACCES' || code === 'EPERM';
-    throw new BricksError(
-      denied ? 'permission_denied' : 'failed',
-      `cannot read the script ${path}: ${message}`,
-    );
-  }
-}
+/** How long Lua may take to hear that it is to end, and its thread after that. */
+const luaGraceMs = 500;
 
 export class Daemon implements Evaluator {
-  /** Settles when the daemon has ended and left nothing behind. */
+  /** Settles when the daemon has ended and left nothing but its log. */
   readonly closed: Promise<void>;
   readonly #log: Log;
   readonly #binding: NativeBinding;
@@ -49,6 +36,7 @@ export class Daemon implements Evaluator {
   #lua: LuaQueue | undefined;
   #server: ControlServer | undefined;
   #ready = false;
+  #exitStatus: number | undefined;
   #ending: Promise<void> | undefined;
   #settleClosed: () => void = () => {};
 
@@ -81,13 +69,21 @@ export class Daemon implements Evaluator {
 
   async #begin(runDir: RunDir): Promise<void> {
     this.#binding.openPorts(runDir.path);
-    this.#host = new LuaHost();
+    this.#host = new LuaHost({
+      onExit: (status) => {
+        this.#exitStatus ??= status;
+        void this.close();
+      },
+    });
     const lua = new LuaQueue(this.#host);
     this.#lua = lua;
     const services = {
       lua,
       report: (name: ReportName) => this.#report(name),
-      shutdown: () => void this.close(),
+      shutdown: () => {
+        this.#log('info', 'a client asks to end');
+        void this.close();
+      },
     };
     this.#server = await ControlServer.open(runDir.controlSocket, {
       onClient: (socket) => serveClient(socket, services),
@@ -107,9 +103,14 @@ export class Daemon implements Evaluator {
     }
   }
 
-  /** Runs the startup script. Throws `no_such_file` and the like before anything of it has run. */
+  /** Runs the startup script. */
   runScript(path: string, onOutput: OutputListener): Promise<ChunkResult> {
-    return this.execute(readScript(path), path, false, onOutput);
+    return this.#luaQueue().execute({ owner: this, file: path, onOutput });
+  }
+
+  /** What the program's exit code is to be; undefined while nobody has ended it from inside. */
+  get exitStatus(): number | undefined {
+    return this.#ending === undefined ? undefined : (this.#exitStatus ?? exitCodes.ok);
   }
 
   /** What `/readyz` tells: the startup script has been carried out, or has got going. */
@@ -153,8 +154,8 @@ export class Daemon implements Evaluator {
     this.#rates.stop();
     // Nobody may start engines any more; then engines deliver what they hold and stop; then
     // consumers see their pipes close; clients and other daemons come last.
-    this.#lua?.close();
-    await this.#host?.close();
+    await this.#lua?.close(luaGraceMs);
+    await Promise.race([this.#host?.close(), sleep(luaGraceMs, undefined, { ref: false })]);
     this.#attempt('stopping the engines', () => stopAll(this.#binding));
     this.#attempt('closing the engines', () => {
       for (const { name } of this.#binding.snapshot()) {

@@ -2,6 +2,7 @@
  * The one Lua machine, shared by the startup script, the prompt and every shell: chunks run one after
  * the other, and an interrupt reaches only the chunk of whoever asks.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChunkResult, OutputListener } from '../shell/evaluator.ts';
 
 /** What the queue needs of a Lua machine (src/lua/host.ts is one). */
@@ -12,27 +13,33 @@ export interface Machine {
     interactive: boolean,
     onOutput: OutputListener,
   ): Promise<ChunkResult>;
+  runFile(path: string, onOutput: OutputListener): Promise<ChunkResult>;
   /** Makes the running chunk raise an error. */
   interrupt(): void;
   /** Candidates to complete `line` at its end. */
   complete(line: string): Promise<string[]>;
 }
 
-/** A chunk of Lua and whom it belongs to. */
-export interface Chunk {
+/** A chunk of Lua, or a file of it, and whom it belongs to. */
+export type Chunk = {
   /** Compared by identity: a connection, the daemon itself. */
   readonly owner: object;
-  readonly code: string;
-  /** For messages: a file's name, "stdin". */
-  readonly name: string;
-  /** Try it as an expression first and print its values; report `incomplete` chunks. */
-  readonly interactive: boolean;
   readonly onOutput: OutputListener;
-}
+} & (
+  | { readonly file: string }
+  | {
+      readonly code: string;
+      /** For messages: "stdin". */
+      readonly name: string;
+      /** Try it as an expression first and print its values; report `incomplete` chunks. */
+      readonly interactive: boolean;
+    }
+);
 
 interface Entry {
   readonly chunk: Chunk;
   readonly settle: (result: ChunkResult) => void;
+  readonly over: Promise<ChunkResult>;
 }
 
 /** Chunks that may wait at once, over all connections. */
@@ -63,10 +70,13 @@ export class LuaQueue {
       const message = `${chunksWaitingMax} chunks of Lua are waiting already; try again later`;
       return Promise.resolve({ ok: false, error: { code: 'limit_reached', message } });
     }
-    return new Promise((settle) => {
-      this.#waiting.push({ chunk, settle });
-      this.#next();
+    let settle: (result: ChunkResult) => void = () => {};
+    const over = new Promise<ChunkResult>((resolve) => {
+      settle = resolve;
     });
+    this.#waiting.push({ chunk, settle, over });
+    this.#next();
+    return over;
   }
 
   /** Interrupts the owner's running chunk and forgets those it has waiting. */
@@ -88,9 +98,13 @@ export class LuaQueue {
       : Promise.resolve([]);
   }
 
-  /** Interrupts whatever runs, forgets what waits, takes nothing more. */
-  close(): void {
+  /**
+   * Interrupts whatever runs, forgets what waits, takes nothing more. Settles when nothing runs, or
+   * after `graceMs`: Lua that waits for the system does not hear an interrupt.
+   */
+  close(graceMs: number): Promise<void> {
     this.#closed = true;
+    const idle = this.#idle();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
@@ -99,6 +113,11 @@ export class LuaQueue {
     if (this.#running !== undefined) {
       this.#machine.interrupt();
     }
+    return Promise.race([idle, sleep(graceMs, undefined, { ref: false })]);
+  }
+
+  async #idle(): Promise<void> {
+    await this.#running?.over;
   }
 
   #next(): void {
@@ -110,15 +129,20 @@ export class LuaQueue {
       return;
     }
     this.#running = entry;
-    const { code, name, interactive, onOutput } = entry.chunk;
     const finish = (result: ChunkResult): void => {
       this.#running = undefined;
       entry.settle(result);
       this.#next();
     };
-    this.#machine.execute(code, name, interactive, onOutput).then(finish, (error: unknown) => {
+    this.#run(entry.chunk).then(finish, (error: unknown) => {
       const message = `the Lua machine failed: ${error instanceof Error ? error.message : error}`;
       finish({ ok: false, error: { code: 'failed', message } });
     });
+  }
+
+  #run(chunk: Chunk): Promise<ChunkResult> {
+    return 'file' in chunk
+      ? this.#machine.runFile(chunk.file, chunk.onOutput)
+      : this.#machine.execute(chunk.code, chunk.name, chunk.interactive, chunk.onOutput);
   }
 }

@@ -16,6 +16,7 @@ export interface Evaluator {
     onOutput: OutputListener,
   ): Promise<ChunkResult>;
   interrupt(): void;
+  /** Whole lines that `line` can become. */
   complete(line: string): Promise<string[]>;
   /** Settles when nothing can be carried out any more. */
   readonly closed: Promise<void>;

@@ -54,9 +54,11 @@ export class Prompt {
       historySize: historyLinesMax,
       removeHistoryDuplicates: true,
       completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
-        const word = /[\w.:]*$/.exec(line)?.[0] ?? '';
+        // Candidates are whole lines; the list that is shown has only their last words.
+        const word = /\w*$/.exec(line)?.[0] ?? '';
+        const head = line.length - word.length;
         evaluator.complete(line).then(
-          (candidates) => done(null, [candidates, word]),
+          (lines) => done(null, [lines.map((candidate) => candidate.slice(head)), word]),
           () => done(null, [[], word]),
         );
       },

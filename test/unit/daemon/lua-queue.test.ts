@@ -64,7 +64,7 @@ test('too many waiting chunks are refused', async () => {
   const waiting = Array.from({ length: chunksWaitingMax + 1 }, () => run(anna, 'x'));
   const refused = await run(bert, 'y');
   assert.equal(refused.ok ? '' : refused.error.code, 'limit_reached');
-  queue.close();
+  await queue.close(1000);
   assert.ok((await Promise.all(waiting)).every((result) => !result.ok));
 });
 
@@ -72,10 +72,28 @@ test('a closed queue interrupts what runs and takes nothing more', async () => {
   const { machine, queue, run } = setUp();
   const running = run(anna, '1');
   const waiting = run(bert, '2');
-  queue.close();
+  await queue.close(60_000);
   assert.equal(machine.interrupts, 1);
   assert.equal((await running).ok, false);
   assert.equal((await waiting).ok, false);
   assert.equal((await run(anna, '3')).ok, false);
   assert.equal(machine.started.length, 1);
+});
+
+test('closing does not wait for a chunk that hears nothing', async () => {
+  const { machine, queue, run, codes } = setUp();
+  machine.interrupt = () => {};
+  const running = run(anna, '1');
+  await queue.close(1);
+  assert.deepEqual(codes(), ['1']);
+  machine.started[0]?.settle({ ok: true });
+  assert.deepEqual(await running, { ok: true });
+});
+
+test('a file runs as a chunk does', async () => {
+  const { machine, queue, codes } = setUp();
+  const running = queue.execute({ owner: anna, file: 'start.lua', onOutput: () => {} });
+  assert.deepEqual(codes(), ['file start.lua']);
+  machine.started[0]?.settle({ ok: true });
+  assert.deepEqual(await running, { ok: true });
 });

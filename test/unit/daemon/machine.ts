@@ -27,6 +27,10 @@ export class ScriptedMachine implements Machine {
     });
   }
 
+  runFile(path: string, onOutput: OutputListener): Promise<ChunkResult> {
+    return this.execute(`file ${path}`, path, false, onOutput);
+  }
+
   interrupt(): void {
     this.interrupts += 1;
     const error = { code: 'interrupted', message: 'interrupted' } as const;
