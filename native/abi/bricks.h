@@ -2,10 +2,12 @@
  *
  *   bricks_consumer *c;
  *   bricks_packet p;
- *   char why[256];
+ *   bricks_result r;
+ *   char why[512];
  *   if (bricks_attach(&c, "eth3}0", NULL, why, sizeof why) != BRICKS_OK) { puts(why); return 1; }
- *   while (bricks_wait(c, -1) == BRICKS_OK)
- *     while (bricks_next(c, &p) == BRICKS_OK) use(p.data, p.captured);
+ *   do {
+ *     while ((r = bricks_next(c, &p)) == BRICKS_OK) use(p.data, p.captured);
+ *   } while (r == BRICKS_EMPTY && bricks_wait(c, -1) == BRICKS_OK);
  *   bricks_detach(c);
  *
  * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not thread-safe
