@@ -1,12 +1,19 @@
 /** `bricks [-f FILE]`: the daemon and its shell in one process; it ends with its shell. */
 import { Daemon } from '../daemon/daemon.ts';
-import { createLog } from '../daemon/log.ts';
+import type { Log } from '../daemon/log.ts';
 import type { RunDir } from '../daemon/run-dir.ts';
 import { exitCodes } from '../errors.ts';
-import { finishChunk, toOwnStreams } from '../shell/output.ts';
+import { finishChunk, printError, toOwnStreams } from '../shell/output.ts';
 import { Prompt } from '../shell/prompt.ts';
 import { readStdin } from '../shell/read-stdin.ts';
 import { banner } from './version.ts';
+
+/** Here the log is for who started it: what is worth a word, in words. */
+const tellPeople: Log = (level, message) => {
+  if (level !== 'info') {
+    printError(level === 'warning' ? `warning: ${message}` : message);
+  }
+};
 
 /** Runs what it was asked to run; returns the exit code. */
 async function runAll(daemon: Daemon, script: string | undefined): Promise<number> {
@@ -34,7 +41,7 @@ async function runAll(daemon: Daemon, script: string | undefined): Promise<numbe
  * in order. The first SIGINT interrupts a running chunk at the prompt, and ends the program elsewhere.
  */
 export async function runHome(runDir: RunDir, script: string | undefined): Promise<number> {
-  const daemon = await Daemon.open(runDir, createLog(process.stderr, 'warning'));
+  const daemon = await Daemon.open(runDir, tellPeople);
   // A signal wins over what was going on, which ends too, but only after.
   const signalled = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) {

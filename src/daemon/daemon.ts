@@ -8,7 +8,7 @@ import { ledgerOf } from '../engine/ledger.ts';
 import { statusOf } from '../engine/status.ts';
 import { exitCodes } from '../errors.ts';
 import { LuaHost } from '../lua/host.ts';
-import type { NativeBinding } from '../native/binding.ts';
+import type { EngineSnapshot, NativeBinding } from '../native/binding.ts';
 import { loadBinding } from '../native/load.ts';
 import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
 import { type ReportName, serveClient } from './client-session.ts';
@@ -36,6 +36,8 @@ export class Daemon implements Evaluator {
   #lua: LuaQueue | undefined;
   #server: ControlServer | undefined;
   #ready = false;
+  /** How many of each engine's warnings have been told. */
+  readonly #warned = new Map<string, number>();
   #exitStatus: number | undefined;
   #ending: Promise<void> | undefined;
   #settleClosed: () => void = () => {};
@@ -44,7 +46,7 @@ export class Daemon implements Evaluator {
     this.#log = log;
     this.#binding = binding;
     this.#pidFile = pidFile;
-    this.#rates = new Rates(() => binding.snapshot());
+    this.#rates = new Rates(() => this.#snapshot());
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -92,14 +94,28 @@ export class Daemon implements Evaluator {
     this.#log('info', 'listening', { path: runDir.path, pid: process.pid });
   }
 
+  /** Every look at the engines also tells what they have to warn of: a capture cut short, say. */
+  #snapshot(): EngineSnapshot[] {
+    const engines = this.#binding.snapshot();
+    for (const { name, warnings } of engines) {
+      const told = this.#warned.get(name) ?? 0;
+      // Fewer than before: another engine of that name.
+      for (const warning of warnings.slice(told <= warnings.length ? told : 0)) {
+        this.#log('warning', warning, { engine: name });
+      }
+      this.#warned.set(name, warnings.length);
+    }
+    return engines;
+  }
+
   #report(name: ReportName): unknown {
     switch (name) {
       case 'status':
-        return statusOf(this.#binding.snapshot());
+        return statusOf(this.#snapshot());
       case 'stats':
         return this.#rates.stats();
       case 'ledger':
-        return ledgerOf(this.#binding.snapshot());
+        return ledgerOf(this.#snapshot());
     }
   }
 
@@ -158,7 +174,7 @@ export class Daemon implements Evaluator {
     await Promise.race([this.#host?.close(), sleep(luaGraceMs, undefined, { ref: false })]);
     this.#attempt('stopping the engines', () => stopAll(this.#binding));
     this.#attempt('closing the engines', () => {
-      for (const { name } of this.#binding.snapshot()) {
+      for (const { name } of this.#snapshot()) {
         this.#binding.deleteEngine(name);
       }
     });
