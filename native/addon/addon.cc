@@ -118,10 +118,14 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kPipeSlotsMin);
   LIMIT(kPipeSlotsMax);
   LIMIT(kBufferStride);
+  LIMIT(kBufferTrailer);
   LIMIT(kBufferPayload);
+  LIMIT(kFrameBuffersMax);
   LIMIT(kSharedRegionBuffers);
   LIMIT(kLosslessStallMs);
   LIMIT(kConsumersWaitingMax);
+  LIMIT(kPortConnectionsMax);
+  LIMIT(kPortRequestMs);
 #undef LIMIT
   return made;
 }

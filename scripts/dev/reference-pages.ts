@@ -24,11 +24,12 @@ function optionRange(option: OptionInfo): string {
     return option.choices.map((choice) => `\`${choice}\``).join(', ');
   const low = option.minimum;
   const high = option.maximum;
-  if (!option.type.startsWith('integer') && !option.type.startsWith('number')) return option.type;
-  if (low === undefined && high === undefined) return option.type;
+  const type = option.type.replace(/^(.*)_list$/, 'list of $1s');
+  if (type.includes('text') || type === 'boolean') return type;
+  if (low === undefined && high === undefined) return type;
   const bound = (value: number | undefined) =>
     value === undefined || Math.abs(value) > 1e15 ? 'any' : value.toLocaleString('en-US');
-  return `${option.type}, ${bound(low)} to ${bound(high)}`;
+  return `${type}, ${bound(low)} to ${bound(high)}`;
 }
 
 function optionTable(options: readonly OptionInfo[]): string {
@@ -43,6 +44,10 @@ function optionTable(options: readonly OptionInfo[]): string {
   );
 }
 
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
+}
+
 function countRange([minimum, maximum]: readonly [number, number]): string {
   if (minimum === maximum) return minimum === 0 ? 'none' : `exactly ${minimum}`;
   return `${minimum} to ${maximum.toLocaleString('en-US')}`;
@@ -54,13 +59,13 @@ export function bricksPage(tables: Tables): string {
     const options = type.options.length === 0 ? 'It has no options.\n' : optionTable(type.options);
     return `## ${type.name}
 
-${type.summary}.
+${sentence(type.summary)}
 
 ${type.details}
 
 Inputs: ${countRange(type.inputs)}. Outputs: ${countRange(type.outputs)}.
 
-${options}`.replaceAll('..\n', '.\n');
+${options}`;
   });
   return `${note}# Bricks
 
@@ -81,8 +86,8 @@ export function portsPage(tables: Tables): string {
 
 For example \`${scheme.example}\`.
 
-- As input: ${scheme.asInput ?? 'not possible'}.
-- As output: ${scheme.asOutput ?? 'not possible'}.
+- As input: ${(scheme.asInput ?? 'not possible').replace(/\.?$/, '.')}
+- As output: ${(scheme.asOutput ?? 'not possible').replace(/\.?$/, '.')}
 
 ${scheme.options.length === 0 ? 'It takes no parameters.\n' : optionTable(scheme.options)}`,
   );
