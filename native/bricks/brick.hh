@@ -21,9 +21,10 @@ using Picks = std::span<const Index>;  // packets of a batch, in order
 class Outlets {
  public:
   struct List {
-    const Index* first = nullptr;  // what the next brick or output reads
-    uint32_t count = 0;
-    Index* own = nullptr;  // kBatchMax * multiplicity entries of this list's own memory
+    const Index* first;  // what the next brick or output reads, up to `end`
+    Index* end;
+    Index* own;  // kBatchMax * multiplicity entries of this list's own memory
+    uint32_t count() const noexcept { return static_cast<uint32_t>(end - first); }
   };
 
   Outlets(std::span<List> lists, LedgerCell& cell) noexcept : lists_(lists), cell_(cell) {}
@@ -31,14 +32,13 @@ class Outlets {
   uint32_t count() const noexcept { return static_cast<uint32_t>(lists_.size()); }
   void put(uint32_t outlet, Index packet) noexcept {
     assert(outlet < lists_.size());
-    List& list = lists_[outlet];
-    list.own[list.count++] = packet;
+    *lists_[outlet].end++ = packet;
   }
   // The whole of `in`, without a copy; the list must be empty.
   void put_all(uint32_t outlet, Picks in) noexcept {
-    assert(outlet < lists_.size() && lists_[outlet].count == 0);
+    assert(outlet < lists_.size() && lists_[outlet].count() == 0);
     lists_[outlet].first = in.data();
-    lists_[outlet].count = static_cast<uint32_t>(in.size());
+    lists_[outlet].end = const_cast<Index*>(in.data() + in.size());  // never written through
   }
   // Raw access for a loop that fills many lists (LoadBalancer).
   List* lists() noexcept { return lists_.data(); }
@@ -73,7 +73,8 @@ struct BrickType {
   const char* details;  // a paragraph for the reference page
   PortCount inputs;
   PortCount outputs;
-  bool duplicates;  // may give one packet to several outlets
+  bool duplicates;   // may give one packet to several outlets
+  bool reads_flows;  // looks at what decode adds: hash, network, ip_version
   std::span<const OptionDescriptor> options;
   // `options` are checked and complete.
   Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);

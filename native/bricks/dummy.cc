@@ -10,6 +10,7 @@ extern const BrickType kDummy = {
     .inputs = {1, kInletsMax},
     .outputs = {1, 1},
     .duplicates = false,
+    .reads_flows = false,
     .options = {},
     .make = make_pass_through,
 };

@@ -28,6 +28,7 @@ extern const BrickType kDuplicator = {
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = true,
+    .reads_flows = false,
     .options = {},
     .make = make,
 };

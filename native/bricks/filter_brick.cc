@@ -18,8 +18,8 @@ class Filter final : public Brick {
   void push(Batch& batch, Picks in, Outlets& out) noexcept override {
     Outlets::List& list = out.lists()[0];
     const auto count = static_cast<uint32_t>(in.size());
-    list.count = expression_->match(batch, in.data(), count, list.own);
-    out.cell().drop(Drop::filtered, count - list.count);
+    list.end += expression_->match(batch, in.data(), count, list.own);
+    out.cell().drop(Drop::filtered, count - list.count());
   }
 
  private:
@@ -51,6 +51,7 @@ extern const BrickType kFilter = {
     .inputs = {1, kInletsMax},
     .outputs = {1, 1},
     .duplicates = false,
+    .reads_flows = false,
     .options = kOptions,
     .make = make,
 };

@@ -70,8 +70,7 @@ class LoadBalancer final : public Brick {
       const Packet& packet = batch.packets[i];
       const uint32_t hash = kAddressesOnly ? hash_addresses(packet, seed_) : packet.hash;
       // Each level multiplies by another odd number: a balancer behind a balancer decides anew.
-      Outlets::List& list = lists[table_[(hash * salt) >> (32 - kBucketBits)]];
-      list.own[list.count++] = i;
+      *lists[table_[(hash * salt) >> (32 - kBucketBits)]].end++ = i;
     }
   }
 
@@ -125,6 +124,7 @@ extern const BrickType kLoadBalancer = {
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = false,
+    .reads_flows = true,
     .options = kOptions,
     .make = make,
 };

@@ -11,6 +11,7 @@ extern const BrickType kMerge = {
     .inputs = {1, kInletsMax},
     .outputs = {1, 1},
     .duplicates = false,
+    .reads_flows = false,
     .options = {},
     .make = make_pass_through,
 };

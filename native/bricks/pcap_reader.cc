@@ -26,6 +26,7 @@ extern const BrickType kPcapReader = {
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = false,
+    .reads_flows = true,
     .options = {},
     .make = make,
 };

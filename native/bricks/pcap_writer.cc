@@ -12,6 +12,7 @@ extern const BrickType kPcapWriter = {
     .inputs = {1, kInletsMax},
     .outputs = {1, 1},
     .duplicates = false,
+    .reads_flows = false,
     .options = {},
     .make = make_pass_through,
 };

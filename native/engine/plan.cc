@@ -36,31 +36,32 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
     return all;
   }();
   Batch& batch = inputs[input]->batch;
-  decode(batch, seed);
+  if (reads_flows_) {
+    for (uint32_t i = 0; i < batch.count; ++i) __builtin_prefetch(batch.packets[i].data);
+    decode(batch, seed);
+  }
   hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
   for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {
     Node& node = nodes_[n];
     if (node.in_count == 0) continue;
     LedgerCell& cell = node.slot->cell;
-    for (Outlets::List& list : node.lists) list = {list.own, 0, list.own};
+    for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
     Outlets outlets(node.lists, cell);
     node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
     cell.packets += node.in_count;
     node.in_count = 0;
     for (uint32_t o = 0; o < node.lists.size(); ++o) {
       const Outlets::List& list = node.lists[o];
-      if (list.count == 0) continue;
+      const uint32_t count = list.count();
+      if (count == 0) continue;
       const Target target = node.targets[o];
       if (target.is_output) {
         Leaf& leaf = leaves_[target.index];
         leaf.picks = list.first;
-        leaf.count = list.count;
-        uint64_t bytes = 0;
-        for (uint32_t i = 0; i < list.count; ++i) bytes += batch.packets[list.first[i]].length;
-        leaf.slot->cell.packets += list.count;
-        leaf.slot->cell.bytes += bytes;
+        leaf.count = count;
+        leaf.slot->cell.packets += count;
       } else {
-        hand_over(nodes_[target.index], list.first, list.count);
+        hand_over(nodes_[target.index], list.first, count);
       }
     }
   }

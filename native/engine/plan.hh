@@ -97,6 +97,7 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
+  bool reads_flows_ = false;  // some brick does: decode
 };
 
 }  // namespace bricks

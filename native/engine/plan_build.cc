@@ -138,6 +138,7 @@ Status Plan::add_bricks(const Graph& graph, const Plan* current,
     }
     place_[index] = static_cast<uint32_t>(nodes_.size());
     bricks.push_back(kept);
+    reads_flows_ |= type->reads_flows;
     Node& made = nodes_.emplace_back();
     made.slot = kept.get();
   }
@@ -167,7 +168,8 @@ Status Plan::size_lists(const Graph& graph, const std::vector<uint32_t>& sorted)
     const size_t outlets = graph.bricks[index].outlets.size();
     node.storage.resize(length * outlets);
     for (size_t o = 0; o < outlets; ++o) {
-      node.lists.push_back({nullptr, 0, node.storage.data() + o * length});
+      Index* own = node.storage.data() + o * length;
+      node.lists.push_back({own, own, own});
     }
     node.merged.resize(node.parents > 1 ? length : 0);
   }

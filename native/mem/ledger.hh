@@ -46,7 +46,7 @@ inline constexpr uint32_t kDropReasonCount = sizeof kDropReasons / sizeof kDropR
 // One row. All counts are packets since the row began, but where the name says bytes.
 struct alignas(64) LedgerCell {
   uint64_t packets = 0;          // inputs: received (kernel drops included); bricks, outputs: came in
-  uint64_t bytes = 0;            // of those, captured bytes
+  uint64_t bytes = 0;            // inputs: of those, captured bytes
   uint64_t delivered = 0;        // outputs: the consumer has them
   uint64_t delivered_bytes = 0;
   uint64_t copies = 0;           // bricks: packets that duplication added

@@ -150,8 +150,6 @@ uint32_t GenInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& ce
   given_ += count;
   cell.packets += count;
   cell.bytes += bytes;
-  const uint32_t ahead = std::min(count, size - next_);
-  for (uint32_t i = 0; i < ahead; ++i) __builtin_prefetch(at(circle_[next_ + i]));
   return count;
 }
 

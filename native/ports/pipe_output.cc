@@ -144,27 +144,31 @@ PipeOutput::~PipeOutput() {
   }
 }
 
-void PipeOutput::read_head() noexcept {
+// Reads what the consumer has given back since, and counts it as delivered.
+void PipeOutput::settle(LedgerCell& cell) noexcept {
   const uint32_t head = shared(ring_->head).load(std::memory_order_acquire);
   const uint32_t published = published_.load(std::memory_order_relaxed);
   if (head > mask_ || ((head - head_) & mask_) > ((published - head_) & mask_)) {
     ++faults_;  // not between what it had and what it may have: as if it had not moved
-    return;
+  } else {
+    uint64_t packets = 0, bytes = 0;
+    const auto add = [&](uint32_t from, uint32_t to) {
+      uint32_t some_packets = 0, some_bytes = 0;
+      for (const Sent* sent = &sent_[from]; from < to; ++from, ++sent) {
+        some_packets += sent->last;
+        some_bytes += sent->length;
+      }
+      packets += some_packets;
+      bytes += some_bytes;
+    };
+    if (head < head_) add(head_, mask_ + 1);
+    add(head < head_ ? 0 : head_, head);
+    cell.delivered += packets;
+    cell.delivered_bytes += bytes;
+    packets_read_ += packets;
+    head_ = head;
+    head_seen_.store(head, std::memory_order_relaxed);
   }
-  if (head == head_) return;
-  const Sent& last = sent_[(head - 1) & mask_];
-  packets_read_ = last.packets;
-  bytes_read_ = last.bytes;
-  head_ = head;
-  head_seen_.store(head, std::memory_order_relaxed);
-}
-
-void PipeOutput::settle(LedgerCell& cell) noexcept {
-  const uint32_t packets_before = packets_read_;
-  const uint64_t bytes_before = bytes_read_;
-  read_head();
-  cell.delivered += packets_read_ - packets_before;
-  cell.delivered_bytes += bytes_read_ - bytes_before;
   cell.held = packets_ - packets_read_;
 }
 
@@ -179,9 +183,23 @@ uint32_t PipeOutput::room(const Batch& batch, const Index* picks, uint32_t count
   return count;
 }
 
-bool PipeOutput::simple(const Batch& batch, const Packet& packet) const noexcept {
-  return packet.length <= kBufferPayload && !(packet.flags & kPacketCut) && batch.link == link_;
+// All at once, so that the misses overlap: the stores that follow would wait for one after another.
+void PipeOutput::prefetch_slots(uint32_t count) const noexcept {
+  constexpr uint32_t kSlotsPerLine = 64 / sizeof(netmap_slot);
+  for (uint32_t i = 0; i < count + kSlotsPerLine; i += kSlotsPerLine) {
+    const uint32_t slot = (tail_ + i) & mask_;
+    __builtin_prefetch(&ring_->slot[slot], 1);
+    __builtin_prefetch(&sent_[slot], 1);
+  }
 }
+
+namespace {
+
+bool is_simple(const Packet& packet) noexcept {
+  return (packet.length <= kBufferPayload) & !(packet.flags & kPacketCut);
+}
+
+}  // namespace
 
 void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                           LedgerCell& cell) noexcept {
@@ -192,15 +210,17 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
     shared(pipe_->link_type).store(static_cast<uint32_t>(link_), std::memory_order_relaxed);
   }
   if (free_slots() < count) settle(cell);
+  prefetch_slots(count);
   const bool exchange = exclusive && batch.region && batch.region == region_.get();
+  const bool same_link = batch.link == link_;
   uint32_t done = 0;
   while (done < count) {
-    const uint32_t run = std::min(count - done, free_slots());
+    const uint32_t run = same_link ? std::min(count - done, free_slots()) : 0;
     const uint32_t wrote = exchange ? exchange_simple(batch, picks + done, run)
                                     : write_simple(batch, picks + done, run);
     done += wrote;
     if (done == count || free_slots() == 0) break;
-    if (wrote == run) continue;
+    if (wrote == run && same_link) continue;
     if (!write_general(batch, picks[done])) break;
     ++done;
   }
@@ -213,36 +233,33 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
 
 // Packets that fit one slot, up to the first that does not; the caller has seen to the room.
 uint32_t PipeOutput::exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
-  uint32_t tail = tail_, packets = packets_;
-  uint64_t bytes = bytes_;
-  uint32_t i = 0;
+  const uint32_t mask = mask_;
+  netmap_slot* const slots = ring_->slot;
+  Sent* const all_sent = sent_.data();
+  uint32_t tail = tail_, i = 0;
   for (; i < count; ++i) {
     Packet& packet = batch.packets[picks[i]];
-    if (__builtin_expect(!simple(batch, packet), 0)) break;
-    Sent& sent = sent_[tail];
-    const uint32_t given = packet.buffer;
-    const uint64_t low = given | uint64_t{packet.length} << 32 |
-                         uint64_t{BRICKS_SLOT_CHANGED} << 48;
-    const uint64_t words[2] = {low, packet.timestamp};
-    std::memcpy(&ring_->slot[tail], words, sizeof words);
+    if (__builtin_expect(!is_simple(packet), 0)) break;
+    Sent& sent = all_sent[tail];
+    const uint64_t given = packet.buffer | uint64_t{packet.length} << 32;
     packet.buffer = sent.buffer;
-    bytes += packet.length;
-    sent = {given, ++packets, bytes};
-    tail = (tail + 1) & mask_;
+    const uint64_t kept = given | uint64_t{1} << 48;
+    std::memcpy(&sent, &kept, sizeof kept);
+    static_assert(BRICKS_SLOT_CHANGED == 1);  // the same word tells the consumer and ourselves
+    const uint64_t words[2] = {kept, packet.timestamp};
+    std::memcpy(&slots[tail], words, sizeof words);
+    tail = (tail + 1) & mask;
   }
   tail_ = tail;
-  packets_ = packets;
-  bytes_ = bytes;
+  packets_ += i;
   return i;
 }
 
 uint32_t PipeOutput::write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
-  uint32_t tail = tail_, packets = packets_;
-  uint64_t bytes = bytes_;
-  uint32_t i = 0;
+  uint32_t tail = tail_, i = 0;
   for (; i < count; ++i) {
     const Packet& packet = batch.packets[picks[i]];
-    if (__builtin_expect(!simple(batch, packet), 0)) break;
+    if (__builtin_expect(!is_simple(packet), 0)) break;
     Sent& sent = sent_[tail];
     uint8_t* to = region_->buffer(sent.buffer);
     if (batch.padded) {
@@ -254,16 +271,13 @@ uint32_t PipeOutput::write_simple(Batch& batch, const Index* picks, uint32_t cou
     } else {
       std::memcpy(to, packet.data, packet.length);
     }
+    sent = {sent.buffer, static_cast<uint16_t>(packet.length), 1};
     const uint64_t words[2] = {sent.buffer | uint64_t{packet.length} << 32, packet.timestamp};
     std::memcpy(&ring_->slot[tail], words, sizeof words);
-    bytes += packet.length;
-    sent.packets = ++packets;
-    sent.bytes = bytes;
     tail = (tail + 1) & mask_;
   }
   tail_ = tail;
-  packets_ = packets;
-  bytes_ = bytes;
+  packets_ += i;
   return i;
 }
 
@@ -282,7 +296,6 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     flags = BRICKS_SLOT_TRAILER;
   }
   uint32_t at = 0;
-  bytes_ += packet.length;
   for (uint32_t i = 0; i < need; ++i) {
     const uint32_t part = std::min(packet.length - at, kBufferPayload);
     const bool last = i + 1 == need;
@@ -291,13 +304,13 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
     ring_->slot[tail_] = {sent.buffer, static_cast<uint16_t>(part),
                           static_cast<uint16_t>(flags | more), packet.timestamp};
-    if (last) ++packets_;
-    sent.packets = packets_;
-    sent.bytes = last ? bytes_ : bytes_ - packet.length;
+    sent.length = static_cast<uint16_t>(part);
+    sent.last = last ? 1 : 0;
     flags = 0;
     at += part;
     tail_ = (tail_ + 1) & mask_;
   }
+  ++packets_;
   return true;
 }
 

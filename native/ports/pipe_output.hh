@@ -42,11 +42,10 @@ class PipeOutput final : public Output {
   Status lay_out(uint32_t slots, uint32_t pipe_buffers);
   void write_header() noexcept;
   uint32_t free_slots() const noexcept { return mask_ - ((tail_ - head_) & mask_); }
-  void read_head() noexcept;
   void watch_stall(Nanos now) noexcept;
   void settle(LedgerCell& cell) noexcept;
   void wake_consumer() noexcept;
-  bool simple(const Batch& batch, const Packet& packet) const noexcept;
+  void prefetch_slots(uint32_t count) const noexcept;
   uint32_t write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
   uint32_t exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
   bool write_general(const Batch& batch, Index pick) noexcept;
@@ -54,9 +53,10 @@ class PipeOutput final : public Output {
   // What is in slot k, as we know it: never read back from shared memory.
   struct Sent {
     uint32_t buffer;
-    uint32_t packets;  // sent up to and with this slot, modulo 2^32
-    uint64_t bytes;
+    uint16_t length;
+    uint16_t last;  // 1: a packet ends here
   };
+  static_assert(sizeof(Sent) == 8);
 
   std::string name_;
   std::shared_ptr<Region> region_;
@@ -72,8 +72,7 @@ class PipeOutput final : public Output {
   uint32_t head_ = 0;       // first slot the consumer has not given back
   // Read by PipeShare::restore on another thread.
   std::atomic<uint32_t> head_seen_{0}, published_{0}, link_seen_{1};
-  uint32_t packets_ = 0, packets_read_ = 0;  // modulo 2^32; packets_ - packets_read_ is held
-  uint64_t bytes_ = 0, bytes_read_ = 0;
+  uint64_t packets_ = 0, packets_read_ = 0;  // packets_ - packets_read_ is held
   LinkType link_ = LinkType::ethernet;
   bool started_ = false;  // a packet was sent, link_ is fixed
   // A lossless input waits for the consumer, but not for ever for one that came and reads no more.

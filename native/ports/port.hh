@@ -51,7 +51,7 @@ class Output {
 
   // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held or
   // dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets them.
-  // The engine has already counted them in cell.packets and cell.bytes.
+  // The engine has already counted them in cell.packets.
   virtual void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                         LedgerCell& cell) noexcept = 0;
 

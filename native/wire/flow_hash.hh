@@ -26,8 +26,7 @@ inline uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept {
 inline uint32_t hash_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
   const uint64_t low = a < b ? a : b;
   const uint64_t high = a < b ? b : a;
-  const uint64_t mixed = multiply_fold(low ^ seed.word[0], high ^ seed.word[1]);
-  return static_cast<uint32_t>(mixed ^ (mixed >> 32));
+  return static_cast<uint32_t>(multiply_fold(low ^ seed.word[0], high ^ seed.word[1]) >> 32);
 }
 
 // `address`: 4 bytes as on the wire, as a native load; ports in wire order, as a native load; 0: none.

@@ -1,0 +1,60 @@
+// One measured figure: at least five runs, their least, middle and greatest.
+#pragma once
+
+#include <algorithm>
+#include <ctime>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+inline constexpr int kRuns = 7;
+inline constexpr double kRunSeconds = 0.35;
+
+inline double seconds_now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+struct Spread {
+  double minimum, median, maximum;
+};
+
+inline Spread spread(std::vector<double> runs) {
+  std::sort(runs.begin(), runs.end());
+  return {runs.front(), runs[runs.size() / 2], runs.back()};
+}
+
+struct Figure {
+  std::string name, input, unit;
+  Spread value;
+  double limit = 0;  // median of the limit loop over the same memory in the same run; 0: none
+};
+
+// Calls `some` (which handles some packets and says how many) for kRunSeconds, kRuns times; Mpps.
+inline Spread measure_rate(const std::function<uint64_t()>& some) {
+  std::vector<double> runs;
+  for (int run = -1; run < kRuns; ++run) {
+    uint64_t packets = 0;
+    const double begin = seconds_now();
+    double end = begin;
+    while (end - begin < (run < 0 ? kRunSeconds / 3 : kRunSeconds)) {
+      for (int i = 0; i < 64; ++i) packets += some();
+      end = seconds_now();
+    }
+    if (run >= 0) runs.push_back(static_cast<double>(packets) / (end - begin) / 1e6);
+  }
+  return spread(runs);
+}
+
+using Figures = std::vector<Figure>;
+
+// Every question is one function that adds its figures; `wanted` says whether a name was asked for.
+using Wanted = std::function<bool(const std::string&)>;
+void measure_in_process(const Wanted& wanted, Figures& figures);
+void measure_with_consumer(const Wanted& wanted, Figures& figures);
+void measure_files_and_devices(const Wanted& wanted, Figures& figures);
+
+}  // namespace bench
