@@ -104,6 +104,8 @@ export class Prompt {
       }
       if (line === 'interrupted') {
         process.stdout.write('^C\n');
+        this.#editor.write(null, { ctrl: true, name: 'e' });
+        this.#editor.write(null, { ctrl: true, name: 'u' });
         code = '';
         continue;
       }

@@ -78,6 +78,13 @@ export class Program {
       return pattern.test(this.text);
     });
   }
+
+  /** Types that, and waits for what is printed from then on. */
+  async type(text: string, pattern: RegExp): Promise<void> {
+    this.#stdout = '';
+    this.write(text);
+    await this.says(pattern);
+  }
 }
 
 /** Asks again and again until `condition` holds. */
@@ -133,6 +140,12 @@ export class World {
   /** Starts bin/`name`. Its stdin stays open unless `input` is given. */
   start(name: string, args: readonly string[], input?: string): Program {
     return this.#spawn(join(root, 'bin', name), args, input);
+  }
+
+  /** Starts bin/`name` on a terminal of its own (util-linux' script); `write` types. */
+  startOnTerminal(name: string, words = ''): Program {
+    const command = `exec '${join(root, 'bin', name)}' ${words}`;
+    return this.#spawn('script', ['-qefc', command, '/dev/null']);
   }
 
   /** Runs it to its end. */

@@ -1,0 +1,57 @@
+/** The prompt, as somebody at a terminal meets it. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { useWorld } from './world.ts';
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+const options = { skip: !hasScript && 'the program script (util-linux) is not there' };
+const enter = '\r';
+const [interrupt, endOfInput, up, tab] = ['\x03', '\x04', '\x1b[A', '\t'];
+
+test(
+  'at home: script, lines, continuation, history, completion, io.read, Ctrl-D',
+  options,
+  async (t) => {
+    const world = useWorld(t);
+    const script = world.file('start.lua', 'print("started") function double(x) return 2 * x end');
+    const home = world.startOnTerminal('bricks', `-f '${script}'`);
+    await home.says(/started[\s\S]*BRICKS-[\s\S]*bricks> /);
+    await home.type(`double(21)${enter}`, /\n42\r\n[\s\S]*bricks> /);
+    await home.type(`for i = 7, 8 do${enter}`, /bricks\?>> /);
+    await home.type(`print(i)${enter}`, /bricks\?>> /);
+    await home.type(`end${enter}`, /\n7\r\n8\r\n[\s\S]*bricks> /);
+    await home.type(`= 1, "two"${enter}`, /\n1\r?\n?[\s\S]*two\r\n[\s\S]*bricks> /);
+    await home.type(`PktEngine.retr${tab}`, /retrieve/);
+    await home.type(interrupt, /\^C\r\n[\s\S]*bricks> /);
+    await home.type(`error("boom")${enter}`, /bricks: .*boom\r\n[\s\S]*bricks> /);
+    await home.type(`x = io.read()${enter}`, /x = io\.read\(\)\r\r?\n/);
+    await home.type(`by hand${enter}`, /bricks> /);
+    await home.type(`x${enter}`, /\nby hand\r\n[\s\S]*bricks> /);
+    await home.type(`_PROMPT = "mine: "${enter}`, /Jmine: /);
+    await home.type(`${up}${up}${enter}`, /\nby hand\r\n/);
+    await home.type(endOfInput, /Goodbye!/);
+    assert.equal((await home.ended).code, 0);
+    assert.match(world.read('.bricks_history'), /^double\(21\)\nfor i = 7, 8 do\n/);
+    assert.deepEqual(readdirSync(world.runDir), []);
+  },
+);
+
+test('Ctrl-C interrupts what runs, and only that, at home and far away', options, async (t) => {
+  const world = useWorld(t);
+  const home = world.startOnTerminal('bricks');
+  await home.says(/bricks> /);
+  const shell = world.startOnTerminal('bricks-shell');
+  await shell.says(/bricks> /);
+  for (const program of [home, shell]) {
+    await program.type(`io.write("in", "side\\n") while true do end${enter}`, /\ninside/);
+    await program.type(interrupt, /bricks: interrupted\r\n[\s\S]*bricks> /);
+    await program.type(`40 + 2${enter}`, /\n42\r\n[\s\S]*bricks> /);
+  }
+  home.write(endOfInput);
+  assert.equal((await home.ended).code, 0);
+  const { code, stdout } = await shell.ended;
+  assert.equal(code, 4);
+  assert.match(stdout, /bricks: the daemon has gone/);
+});
