@@ -138,7 +138,7 @@ PipeOutput::~PipeOutput() {
   if (share_) share_->restore = nullptr;
   if (!own_region_ && ring_) {
     std::vector<uint32_t> buffers;
-    for (const Sent& sent : sent_) buffers.push_back(sent.buffer);
+    for (const PipeSent& sent : sent_) buffers.push_back(sent.buffer);
     region_->release_buffers(buffers);
     region_->release_control(control_offset_, control_bytes_);
   }
@@ -154,7 +154,7 @@ void PipeOutput::settle(LedgerCell& cell) noexcept {
     uint64_t packets = 0, bytes = 0;
     const auto add = [&](uint32_t from, uint32_t to) {
       uint32_t some_packets = 0, some_bytes = 0;
-      for (const Sent* sent = &sent_[from]; from < to; ++from, ++sent) {
+      for (const PipeSent* sent = &sent_[from]; from < to; ++from, ++sent) {
         some_packets += sent->last;
         some_bytes += sent->length;
       }
@@ -193,14 +193,6 @@ void PipeOutput::prefetch_slots(uint32_t count) const noexcept {
   }
 }
 
-namespace {
-
-bool is_simple(const Packet& packet) noexcept {
-  return (packet.length <= kBufferPayload) & !(packet.flags & kPacketCut);
-}
-
-}  // namespace
-
 void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                           LedgerCell& cell) noexcept {
   if (!started_ && count) {
@@ -216,8 +208,11 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   uint32_t done = 0;
   while (done < count) {
     const uint32_t run = same_link ? std::min(count - done, free_slots()) : 0;
-    const uint32_t wrote = exchange ? exchange_simple(batch, picks + done, run)
-                                    : write_simple(batch, picks + done, run);
+    PipeRun into = {ring_->slot, sent_.data(), mask_, tail_, region_->buffer(0)};
+    const uint32_t wrote = exchange ? exchange_run(into, batch, picks + done, run)
+                                    : copy_run(into, batch, picks + done, run);
+    tail_ = into.tail;
+    packets_ += wrote;
     done += wrote;
     if (done == count || free_slots() == 0) break;
     if (wrote == run && same_link) continue;
@@ -229,56 +224,6 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
     const Drop reason = attached ? Drop::ring_full : Drop::no_consumer;
     cell.drop(stalled_ ? Drop::stalled : reason, count - done);
   }
-}
-
-// Packets that fit one slot, up to the first that does not; the caller has seen to the room.
-uint32_t PipeOutput::exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
-  const uint32_t mask = mask_;
-  netmap_slot* const slots = ring_->slot;
-  Sent* const all_sent = sent_.data();
-  uint32_t tail = tail_, i = 0;
-  for (; i < count; ++i) {
-    Packet& packet = batch.packets[picks[i]];
-    if (__builtin_expect(!is_simple(packet), 0)) break;
-    Sent& sent = all_sent[tail];
-    const uint64_t given = packet.buffer | uint64_t{packet.length} << 32;
-    packet.buffer = sent.buffer;
-    const uint64_t kept = given | uint64_t{1} << 48;
-    std::memcpy(&sent, &kept, sizeof kept);
-    static_assert(BRICKS_SLOT_CHANGED == 1);  // the same word tells the consumer and ourselves
-    const uint64_t words[2] = {kept, packet.timestamp};
-    std::memcpy(&slots[tail], words, sizeof words);
-    tail = (tail + 1) & mask;
-  }
-  tail_ = tail;
-  packets_ += i;
-  return i;
-}
-
-uint32_t PipeOutput::write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept {
-  uint32_t tail = tail_, i = 0;
-  for (; i < count; ++i) {
-    const Packet& packet = batch.packets[picks[i]];
-    if (__builtin_expect(!is_simple(packet), 0)) break;
-    Sent& sent = sent_[tail];
-    uint8_t* to = region_->buffer(sent.buffer);
-    if (batch.padded) {
-      uint32_t at = 0;
-      do {
-        std::memcpy(to + at, packet.data + at, 64);  // whole lines: no branch on the length's tail
-        at += 64;
-      } while (at < packet.length);
-    } else {
-      std::memcpy(to, packet.data, packet.length);
-    }
-    sent = {sent.buffer, static_cast<uint16_t>(packet.length), 1};
-    const uint64_t words[2] = {sent.buffer | uint64_t{packet.length} << 32, packet.timestamp};
-    std::memcpy(&ring_->slot[tail], words, sizeof words);
-    tail = (tail + 1) & mask_;
-  }
-  tail_ = tail;
-  packets_ += i;
-  return i;
 }
 
 // Several slots, a cut packet, or another link type. False when there is no room for all of it.
@@ -299,7 +244,7 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
   for (uint32_t i = 0; i < need; ++i) {
     const uint32_t part = std::min(packet.length - at, kBufferPayload);
     const bool last = i + 1 == need;
-    Sent& sent = sent_[tail_];
+    PipeSent& sent = sent_[tail_];
     std::memcpy(region_->buffer(sent.buffer), packet.data + at, part);
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
     ring_->slot[tail_] = {sent.buffer, static_cast<uint16_t>(part),

@@ -10,6 +10,7 @@
 #include "abi/pipe.h"
 #include "mem/region.hh"
 #include "ports/pipe_directory.hh"
+#include "ports/pipe_run.hh"
 #include "ports/port.hh"
 
 namespace bricks {
@@ -46,17 +47,7 @@ class PipeOutput final : public Output {
   void settle(LedgerCell& cell) noexcept;
   void wake_consumer() noexcept;
   void prefetch_slots(uint32_t count) const noexcept;
-  uint32_t write_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
-  uint32_t exchange_simple(Batch& batch, const Index* picks, uint32_t count) noexcept;
   bool write_general(const Batch& batch, Index pick) noexcept;
-
-  // What is in slot k, as we know it: never read back from shared memory.
-  struct Sent {
-    uint32_t buffer;
-    uint16_t length;
-    uint16_t last;  // 1: a packet ends here
-  };
-  static_assert(sizeof(Sent) == 8);
 
   std::string name_;
   std::shared_ptr<Region> region_;
@@ -66,7 +57,7 @@ class PipeOutput final : public Output {
   bricks_pipe* pipe_ = nullptr;
   netmap_ring* ring_ = nullptr;
   uint64_t control_offset_ = 0, control_bytes_ = 0;
-  std::vector<Sent> sent_;
+  std::vector<PipeSent> sent_;
   uint32_t mask_ = 0;
   uint32_t tail_ = 0;       // next slot to fill
   uint32_t head_ = 0;       // first slot the consumer has not given back

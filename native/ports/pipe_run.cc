@@ -1,0 +1,92 @@
+#include "ports/pipe_run.hh"
+
+#include <cstring>
+
+namespace bricks {
+
+namespace {
+
+constexpr uint32_t kAhead = 12;  // slots: far enough to have a line by the time it is written
+
+bool fits_slot(const Packet& packet) noexcept {
+  return (packet.length <= kBufferPayload) & !(packet.flags & kPacketCut);
+}
+
+#if defined(__x86_64__)
+#define BRICKS_TARGET_V3 __attribute__((target("arch=x86-64-v3")))
+#else
+#define BRICKS_TARGET_V3
+#endif
+
+// One text, two builds: the copies become two stores a line where there are 32-byte registers.
+#define BRICKS_COPY_LOOP                                                                     \
+  uint32_t tail = run.tail, i = 0;                                                           \
+  const uint32_t mask = run.mask;                                                            \
+  PipeSent* const sent = run.sent;                                                           \
+  netmap_slot* const slots = run.slots;                                                      \
+  uint8_t* const buffers = run.buffers;                                                      \
+  const bool padded = batch.padded;                                                          \
+  for (; i < count; ++i) {                                                                   \
+    const Packet& packet = batch.packets[picks[i]];                                          \
+    if (__builtin_expect(!fits_slot(packet), 0)) break;                                      \
+    const uint32_t ahead = sent[(tail + kAhead) & mask].buffer;                              \
+    __builtin_prefetch(buffers + uint64_t{ahead} * kBufferStride, 1);                        \
+    const uint32_t buffer = sent[tail].buffer, length = packet.length;                       \
+    uint8_t* to = buffers + uint64_t{buffer} * kBufferStride;                                \
+    const uint8_t* from = packet.data;                                                       \
+    if (__builtin_expect(padded, 1)) {                                                       \
+      std::memcpy(to, from, 64); /* whole lines: no branch on where the length ends */       \
+      for (uint32_t at = 64; at < length; at += 64) std::memcpy(to + at, from + at, 64);     \
+    } else {                                                                                 \
+      std::memcpy(to, from, length);                                                         \
+    }                                                                                        \
+    const uint64_t word = buffer | uint64_t{length} << 32 | uint64_t{1} << 48;               \
+    std::memcpy(&sent[tail], &word, sizeof word);                                            \
+    const uint64_t words[2] = {word & ~(uint64_t{1} << 48), packet.timestamp};               \
+    std::memcpy(&slots[tail], words, sizeof words);                                          \
+    tail = (tail + 1) & mask;                                                                \
+  }                                                                                          \
+  run.tail = tail;                                                                           \
+  return i;
+
+BRICKS_TARGET_V3 uint32_t copy_run_v3(PipeRun& run, const Batch& batch, const Index* picks,
+                                      uint32_t count) noexcept {
+  BRICKS_COPY_LOOP
+}
+
+uint32_t copy_run_v2(PipeRun& run, const Batch& batch, const Index* picks,
+                     uint32_t count) noexcept {
+  BRICKS_COPY_LOOP
+}
+
+}  // namespace
+
+uint32_t copy_run(PipeRun& run, const Batch& batch, const Index* picks, uint32_t count) noexcept {
+#if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("x86-64-v3");
+  if (wide) return copy_run_v3(run, batch, picks, count);
+#endif
+  return copy_run_v2(run, batch, picks, count);
+}
+
+uint32_t exchange_run(PipeRun& run, Batch& batch, const Index* picks, uint32_t count) noexcept {
+  const uint32_t mask = run.mask;
+  netmap_slot* const slots = run.slots;
+  PipeSent* const sent = run.sent;
+  uint32_t tail = run.tail, i = 0;
+  for (; i < count; ++i) {
+    Packet& packet = batch.packets[picks[i]];
+    if (__builtin_expect(!fits_slot(packet), 0)) break;
+    // The flag that tells the consumer of another buffer tells ourselves of a whole packet.
+    const uint64_t word = packet.buffer | uint64_t{packet.length} << 32 | uint64_t{1} << 48;
+    packet.buffer = sent[tail].buffer;
+    std::memcpy(&sent[tail], &word, sizeof word);
+    const uint64_t words[2] = {word, packet.timestamp};
+    std::memcpy(&slots[tail], words, sizeof words);
+    tail = (tail + 1) & mask;
+  }
+  run.tail = tail;
+  return i;
+}
+
+}  // namespace bricks
