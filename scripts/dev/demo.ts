@@ -1,6 +1,7 @@
 /**
- * `npm run demo [-- FILE]`: a capture through a LoadBalancer into four pipes, read by four processes,
- * and an independent check that they got exactly what went in. Exit 0; 8 when the check fails.
+ * `npm run demo [-- FILE]`: a capture through a LoadBalancer into four pipes, read by four
+ * processes, and an independent check that they got exactly what went in. Exit 0; 8 when the check
+ * fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';

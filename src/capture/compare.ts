@@ -93,8 +93,9 @@ function differenceOf(
 }
 
 /**
- * Are the outputs, together, the input: packet for packet, byte for byte, with times and lengths, no
- * flow in two of them, every flow in its order? Order is judged for flows that are whole in one output.
+ * Are the outputs, together, the input: packet for packet, byte for byte, with times and lengths,
+ * no flow in two of them, every flow in its order? Order is judged for flows that are whole in one
+ * output.
  */
 export function comparePartition(
   input: readonly CaptureRecord[],

@@ -22,7 +22,9 @@ function isNews(value: unknown): value is News {
   return typeof value === 'object' && value !== null && 'ready' in value;
 }
 
-/** Starts the daemon and waits for its news. Returns when it is ready; throws what it could not do. */
+/**
+ * Starts the daemon and waits for its news. Returns when it is ready; throws what it could not do.
+ */
 export async function startDaemon(runDir: RunDir, script: string | undefined): Promise<number> {
   makeRunDir(runDir);
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;

@@ -61,8 +61,8 @@ export const bricksCommand: Command = {
   usage: '[-d|-s] [-f FILE] [-b N] [-c CODE] [-a ADDRESS] [-p PORT] [--run-dir DIR] [-h]',
   summary: 'Gives every network tool exactly the right packets, changes live, and proves it.',
   details:
-    'Without -d and -s: runs the script, then a shell; where stdin is no terminal, what stdin holds.\n' +
-    'The engines end with it.',
+    'Without -d and -s: runs the script, then a shell; where stdin is no terminal, what stdin\n' +
+    'holds. The engines end with it.',
   options: {
     file: { type: 'string', short: 'f', value: 'FILE', summary: 'Lua script to run first' },
     daemon: {

@@ -14,8 +14,8 @@ const catCommand: Command = {
   usage: "'NAME}N' [-w FILE|-] [-c N] [--timeout S] [--follow] [--ng] [-q]",
   summary: 'a consumer: read a pipe and write pcap',
   details:
-    'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the end of\n' +
-    'the input.',
+    'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the\n' +
+    'end of the input.',
   options: {
     write: { type: 'string', short: 'w', value: 'FILE', summary: 'write pcap here; - is stdout' },
     count: { type: 'string', short: 'c', value: 'N', summary: 'end after N packets' },

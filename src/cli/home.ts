@@ -37,8 +37,9 @@ async function runAll(daemon: Daemon, script: string | undefined): Promise<numbe
 }
 
 /**
- * Opens the runtime folder, runs the script, then the prompt or what stdin holds, and ends the engines
- * in order. The first SIGINT interrupts a running chunk at the prompt, and ends the program elsewhere.
+ * Opens the runtime folder, runs the script, then the prompt or what stdin holds, and ends the
+ * engines in order. The first SIGINT interrupts a running chunk at the prompt, and ends the program
+ * elsewhere.
  */
 export async function runHome(runDir: RunDir, script: string | undefined): Promise<number> {
   const daemon = await Daemon.open(runDir, tellPeople);

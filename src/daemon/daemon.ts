@@ -1,6 +1,6 @@
 /**
- * A running bricks: the runtime folder, the Lua machine, the engines and whoever is connected. The one
- * place that knows in which order they begin and end.
+ * A running bricks: the runtime folder, the Lua machine, the engines and whoever is connected. The
+ * one place that knows in which order they begin and end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stopAll } from '../engine/engine.ts';

@@ -1,6 +1,6 @@
 /**
- * The one Lua machine, shared by the startup script, the prompt and every shell: chunks run one after
- * the other, and an interrupt reaches only the chunk of whoever asks.
+ * The one Lua machine, shared by the startup script, the prompt and every shell: chunks run one
+ * after the other, and an interrupt reaches only the chunk of whoever asks.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChunkResult, OutputListener } from '../shell/evaluator.ts';

@@ -1,6 +1,7 @@
 /**
- * One daemon per runtime folder. The holder keeps its pid file open, so whether a file found is stale
- * can be seen in /proc: a process that merely got the same number later does not have it open.
+ * One daemon per runtime folder. The holder keeps its pid file open, so whether a file found is
+ * stale can be seen in /proc: a process that merely got the same number later does not have it
+ * open.
  */
 import {
   closeSync,

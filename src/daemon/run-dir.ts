@@ -15,8 +15,8 @@ export interface RunDir {
 }
 
 /**
- * The folder's files, whether or not it is there: `option`, else $BRICKS_RUN_DIR, else /run/bricks for
- * root, else $XDG_RUNTIME_DIR/bricks. Throws `invalid_argument`.
+ * The folder's files, whether or not it is there: `option`, else $BRICKS_RUN_DIR, else /run/bricks
+ * for root, else $XDG_RUNTIME_DIR/bricks. Throws `invalid_argument`.
  */
 export function locateRunDir(option?: string, env: NodeJS.ProcessEnv = process.env): RunDir {
   const session = env['XDG_RUNTIME_DIR'];
@@ -27,7 +27,7 @@ export function locateRunDir(option?: string, env: NodeJS.ProcessEnv = process.e
   if (!place) {
     throw new BricksError(
       'invalid_argument',
-      'no runtime folder: XDG_RUNTIME_DIR is not set; name one with --run-dir DIR or BRICKS_RUN_DIR',
+      'no runtime folder: XDG_RUNTIME_DIR is not set; name one with --run-dir DIR',
     );
   }
   const path = resolve(place);

@@ -78,7 +78,9 @@ export class ControlServer {
     return new ControlServer(http, sockets);
   }
 
-  /** Lets clients read what was sent to them, but not for longer than `graceMs`; removes the socket. */
+  /**
+   * Lets clients read what was sent to them, but not for longer than `graceMs`; removes the socket.
+   */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#http.close(() => resolve());

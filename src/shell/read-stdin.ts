@@ -9,7 +9,7 @@ export async function readStdin(input: AsyncIterable<Buffer> = process.stdin): P
   for await (const part of input) {
     bytes += part.length;
     if (bytes > stdinBytesMax) {
-      const message = `stdin holds more than ${stdinBytesMax} bytes of Lua; put it in a file for -f`;
+      const message = `stdin holds more than ${stdinBytesMax} bytes; put them in a file for -f`;
       throw new BricksError('limit_reached', message);
     }
     parts.push(part);

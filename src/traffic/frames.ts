@@ -11,7 +11,10 @@ export interface Host {
   readonly port: number;
 }
 
-/** The Internet checksum (RFC 1071) of `parts` taken as one run of bytes; each of even length but the last. */
+/**
+ * The Internet checksum (RFC 1071) of `parts` taken as one run of bytes; each of even length but
+ * the last.
+ */
 export function checksum(...parts: readonly Buffer[]): number {
   let sum = 0;
   for (const part of parts) {
@@ -135,7 +138,9 @@ export function ip(
   return (from.address.length === 4 ? ipv4 : ipv6)(from, to, protocol, payload, options);
 }
 
-/** An Ethernet frame with as many VLAN tags as `vlans` names, outermost first; padded to 60 bytes. */
+/**
+ * An Ethernet frame with as many VLAN tags as `vlans` names, outermost first; padded to 60 bytes.
+ */
 export function ethernet(
   from: Host,
   to: Host,

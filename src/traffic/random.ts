@@ -1,4 +1,6 @@
-/** A seeded generator of numbers (xorshift32 after a mixing step): the same seed, the same traffic. */
+/**
+ * A seeded generator of numbers (xorshift32 after a mixing step): the same seed, the same traffic.
+ */
 export class Random {
   #state: number;
 

@@ -1,6 +1,7 @@
 /**
- * Realistic traffic from a seed: TCP sessions with handshake, retransmissions, reordering and both ways
- * to end, DNS, fragmented datagrams, pings and ARP, over IPv4 and IPv6, with and without VLAN tags.
+ * Realistic traffic from a seed: TCP sessions with handshake, retransmissions, reordering and both
+ * ways to end, DNS, fragmented datagrams, pings and ARP, over IPv4 and IPv6, with and without VLAN
+ * tags.
  */
 import { writeFileSync } from 'node:fs';
 import {

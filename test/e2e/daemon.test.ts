@@ -13,7 +13,7 @@ pe:link(lb)
 pe:start()
 `;
 
-test('bricks-server is ready when it returns; its files are its owner’s; SIGTERM ends it', async (t) => {
+test('bricks-server is ready when it returns; private files; SIGTERM ends it', async (t) => {
   const world = useWorld(t);
   const script = world.file('start.lua', `${balancer}started = true`);
   assert.equal((await world.run('bricks-server', ['-f', script])).code, 0);
@@ -100,7 +100,7 @@ for (const [what, script, exit, message] of [
   });
 }
 
-test('a startup script that goes on for ever does not keep the daemon from being ready', async (t) => {
+test('an endless startup script does not keep the daemon from being ready', async (t) => {
   const world = useWorld(t);
   const script = world.file('start.lua', `${balancer}while true do end`);
   assert.equal((await world.run('bricks-server', ['-f', script])).code, 0);

@@ -1,4 +1,6 @@
-/** What a whole-program test lives in: a runtime folder of its own, and programs that end with it. */
+/**
+ * What a whole-program test lives in: a runtime folder of its own, and programs that end with it.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

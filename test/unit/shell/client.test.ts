@@ -75,7 +75,7 @@ test('output arrives in order, then the result; several clients share the machin
   );
 });
 
-test('reports are answered while Lua runs, completion gives nothing, an interrupt ends it', async (t) => {
+test('while Lua runs: reports are answered, an interrupt ends it', async (t) => {
   const { connect: open } = await setUp(t);
   const client = await open();
   const running = client.execute('while true do end', 'test', false, () => {});
