@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -152,22 +153,45 @@ static void watch_signals(void) {
   signal(SIGPIPE, SIG_IGN);
 }
 
+/* Completes the output; what `code` becomes. */
 static int finish(struct cat *cat, int code) {
-  const bool reader_left = code == CAT_READER_LEFT;
   if (cat->consumer) cat->link_type = bricks_link_type(cat->consumer);
-  if (reader_left) {
-    code = CAT_OK;
-  } else {
-    const int fault =
+  int fault = 0;
+  if (code != CAT_READER_LEFT) {
+    fault =
         cat->lines ? capture_flush(&cat->capture) : capture_finish(&cat->capture, cat->link_type);
-    if (fault > 0 && code == CAT_OK) code = fault;
   }
-  bricks_detach(cat->consumer); /* last: what was read is written by now */
   if (!cat->options.quiet) {
     fprintf(stderr, "%llu packets, %llu bytes\n", (unsigned long long)cat->packets,
             (unsigned long long)cat->bytes);
   }
-  return code;
+  if (code == CAT_READER_LEFT) return CAT_OK;
+  return fault > 0 && code == CAT_OK ? fault : code;
+}
+
+/* From the first attach to the end: the exit code. */
+static int follow_pipe(struct cat *cat) {
+  for (bool begun = false;;) {
+    int code = attach(cat);
+    if (!begun && code != CAT_OK && code < CAT_TIMEOUT) {
+      capture_abandon(&cat->capture);
+      return code;
+    }
+    if (!begun) {
+      const int fault = capture_begin(&cat->capture);
+      if (fault) return fault;
+      begun = true;
+    }
+    if (code == CAT_OK) code = read_pipe(cat);
+    if (code == CAT_AGAIN) {
+      cat->link_type = bricks_link_type(cat->consumer);
+      bricks_detach(cat->consumer);
+      cat->consumer = NULL;
+      code = capture_flush(&cat->capture);
+      if (code == 0) continue;
+    }
+    return finish(cat, code);
+  }
 }
 
 int main(int argc, char **argv) {
@@ -177,26 +201,8 @@ int main(int argc, char **argv) {
   watch_signals();
   cat.lines = !cat.options.file && isatty(STDOUT_FILENO);
   int code = capture_open(&cat.capture, &cat.options);
-  if (code) return code;
-  bool begun = false;
-  for (;;) {
-    code = attach(&cat);
-    if (code != 0 && code != CAT_TIMEOUT && code < CAT_SIGNAL && !begun) {
-      capture_abandon(&cat.capture);
-      return code;
-    }
-    if (!begun) {
-      const int fault = capture_begin(&cat.capture);
-      if (fault) return fault;
-    }
-    begun = true;
-    if (code == 0) code = read_pipe(&cat);
-    if (code != CAT_AGAIN) break;
-    cat.link_type = bricks_link_type(cat.consumer);
-    bricks_detach(cat.consumer);
-    cat.consumer = NULL;
-    const int fault = capture_flush(&cat.capture);
-    if (fault) return fault > 0 ? fault : CAT_OK;
-  }
-  return finish(&cat, code);
+  if (code == 0) code = follow_pipe(&cat);
+  bricks_detach(cat.consumer); /* last: what is given back now is written */
+  free(cat.capture.buffer);
+  return code;
 }

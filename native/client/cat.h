@@ -35,7 +35,7 @@ struct cat_capture {
   uint32_t interfaces; /* pcapng: how many have been described */
   uint32_t interface_links[64];
   size_t used;
-  uint8_t *buffer;
+  uint8_t *buffer; /* from malloc; main frees it */
 };
 int capture_open(struct cat_capture *capture, const struct cat_options *options);
 /* Empties the file: the pipe is ours, so what was there before may go. */

@@ -47,7 +47,6 @@ int capture_begin(struct cat_capture *capture) {
 
 void capture_abandon(struct cat_capture *capture) {
   if (capture->created) unlink(capture->path);
-  free(capture->buffer);
 }
 
 int capture_flush(struct cat_capture *capture) {
@@ -186,6 +185,5 @@ int capture_finish(struct cat_capture *capture, uint32_t link_type) {
     fprintf(stderr, "bricks cat: cannot complete %s: %s\n", capture->path, strerror(errno));
     fault = CAT_FAILED;
   }
-  free(capture->buffer);
   return fault;
 }

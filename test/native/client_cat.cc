@@ -344,10 +344,9 @@ TEST(cat_shows_a_line_per_packet_on_a_terminal) {
                             3,    4, 156, 64, 1, 187, 0, 0, 0,  9, 0, 0, 0,    7, 0x50, 0x12, 1, 0};
   std::memcpy(tcp.data(), header, sizeof header);
   house.send(tcp, 3661 * kSecond + 25000);
-  for (size_t length = 0; length < 60; ++length) {  // cut anywhere: still a line each
+  for (size_t length = 1; length < 60; ++length) {  // cut anywhere: still a line each
     house.send(Bytes(tcp.begin(), tcp.begin() + static_cast<ptrdiff_t>(length)), 0, 60);
     house.output->flush(0, house.cell);
-    if (length == 58) break;
   }
   house.output->finish(house.cell);
   int terminal = -1;
