@@ -1,6 +1,6 @@
 // The list below is the interpreter: one line per kind of step. `goto *` from the end of every step
-// gives the branch predictor one place per step to learn from, and the commonest pairs (load, compare)
-// are one step. A, X, M are BPF's registers and memory; see bpf(4).
+// gives the branch predictor one place per step to learn from, and the commonest pairs (load,
+// compare) are one step. A, X, M are BPF's registers and memory; see bpf(4).
 #include "filter/bpf_program.hh"
 
 #include <pcap/bpf.h>
@@ -33,8 +33,8 @@ inline uint32_t load_half(const uint8_t* p) {
 inline uint32_t load_byte(const uint8_t* p) { return *p; }
 
 #define NEXT goto*(++at)->go
-// A branch, not a choice of pointers: a predicted branch lets the next step begin before the load that
-// decides has arrived. The empty asm keeps the compiler from turning it back.
+// A branch, not a choice of pointers: a predicted branch lets the next step begin before the load
+// that decides has arrived. The empty asm keeps the compiler from turning it back.
 #define JUMP(condition)     \
   if (condition) {          \
     at = at->yes;           \

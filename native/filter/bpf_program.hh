@@ -1,5 +1,6 @@
-// A classic BPF program, checked once and decoded into steps that jump straight to one another. Gives
-// exactly what bpf_filter() of libpcap gives; test/native/expression_agreement.cc holds both together.
+// A classic BPF program, checked once and decoded into steps that jump straight to one another.
+// Gives exactly what bpf_filter() of libpcap gives; test/native/expression_agreement.cc holds both
+// together.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +16,13 @@ namespace bricks {
 class BpfProgram {
  public:
   // Checks and decodes `count` instructions. Refused (invalid_argument): an unknown instruction, a
-  // jump out of the program, a conditional jump backwards, memory beyond 16 words, a division by the
-  // constant 0, a shift of more than 31, an end without a return. `program` is set only on success.
+  // jump out of the program, a conditional jump backwards, memory beyond 16 words, a division by
+  // the constant 0, a shift of more than 31, an end without a return. `program` is set only on
+  // success.
   static Status load(const bpf_insn* instructions, uint32_t count, BpfProgram* program);
 
-  // Runs the program on the packets of `batch` named by `picks`; the picks for which it returns other
-  // than 0 go to `matched` (room for `count`), in order. Returns how many. After load only.
+  // Runs the program on the packets of `batch` named by `picks`; the picks for which it returns
+  // other than 0 go to `matched` (room for `count`), in order. Returns how many. After load only.
   uint32_t match(const Batch& batch, const Index* picks, uint32_t count,
                  Index* matched) const noexcept;
 

@@ -21,9 +21,9 @@ class Expression {
   virtual const std::string& text() const noexcept = 0;
 };
 
-// invalid_argument with libpcap's own words where the text does not compile for Ethernet, or has more
-// than 8,192 bytes. Texts of over 1,024 bytes match on the link types of wire/link_type.hh only. Takes
-// under 1 ms for a usual text, seconds for the longest (libpcap). Thread-safe.
+// invalid_argument with libpcap's own words where the text does not compile for Ethernet, or has
+// more than 8,192 bytes. Texts of over 1,024 bytes match on the link types of wire/link_type.hh
+// only. Takes under 1 ms for a usual text, seconds for the longest (libpcap). Thread-safe.
 Status compile_expression(const std::string& text, std::unique_ptr<Expression>* expression);
 
 }  // namespace bricks

@@ -17,7 +17,7 @@ constexpr Nanos kStatisticsEvery = 250'000'000;
 constexpr Nanos kErrorEvery = 10'000'000;
 constexpr uint32_t kTagBytes = 4;
 constexpr uint32_t kAddressBytes = 12;  // two MAC addresses, then the tag
-constexpr uint32_t kAhead = 4;          // packets to prefetch ahead, at the distance of the last two
+constexpr uint32_t kAhead = 4;          // packets to prefetch ahead
 
 enum News : uint32_t { kNewsDown = 1, kNewsGone = 2, kNewsCut = 4 };
 
@@ -160,7 +160,8 @@ void PacketInput::read_statistics(LedgerCell& cell) noexcept {
   cell.drop(Drop::kernel, statistics.tp_drops);
 }
 
-// An error makes the socket readable until somebody asks for it: an interface that went down or away.
+// An error makes the socket readable until somebody asks for it: an interface that went down or
+// away.
 void PacketInput::look_for_error() noexcept {
   int error = 0;
   socklen_t length = sizeof error;
@@ -175,7 +176,9 @@ std::string PacketInput::take_warning() {
   const uint32_t news = news_.exchange(0, std::memory_order_relaxed);
   const std::string& name = interface_.name;
   std::string text;
-  const auto say = [&text](const std::string& words) { text += (text.empty() ? "" : "; ") + words; };
+  const auto say = [&text](const std::string& words) {
+    text += (text.empty() ? "" : "; ") + words;
+  };
   if (news & kNewsDown) {
     say("interface " + name + " is down and gives no packets until `ip link set " + name + " up`");
   }

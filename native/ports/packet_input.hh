@@ -1,5 +1,5 @@
-// packet: as input. Batches point into the kernel's ring; nothing is copied. A block goes back to the
-// kernel when every batch that holds packets of it has been released, in any order.
+// packet: as input. Batches point into the kernel's ring; nothing is copied. A block goes back to
+// the kernel when every batch that holds packets of it has been released, in any order.
 #pragma once
 
 #include <atomic>

@@ -17,8 +17,8 @@ namespace {
 constexpr Nanos kMtuEvery = 1'000'000'000;
 constexpr uint32_t kEthernetBytes = 14;
 constexpr uint32_t kTagBytes = 4;
-// Each packet that the device refuses costs a system call of its own; after so many in one batch the
-// rest of it is given up.
+// Each packet that the device refuses costs a system call of its own; after so many in one batch
+// the rest of it is given up.
 constexpr uint32_t kRefusalsMax = 16;
 
 bool is_tagged(const uint8_t* frame) {

@@ -1,4 +1,5 @@
-// packet: as output. One system call for a batch; nothing waits: what the device does not take is counted.
+// packet: as output. One system call for a batch; nothing waits: what the device does not take is
+// counted.
 #pragma once
 
 #include <linux/if_packet.h>

@@ -15,7 +15,8 @@ namespace bricks {
 namespace {
 
 constexpr uint32_t kFrameBytes = 2048;  // of no meaning in version 3, but the kernel checks it
-// In front of every frame: room for a VLAN tag that comes back, and the IP header on a 4-byte boundary.
+// In front of every frame: room for a VLAN tag that comes back, and the IP header on a 4-byte
+// boundary.
 constexpr uint32_t kHeadroom = 16;
 constexpr size_t kPage = 4096;
 
@@ -118,8 +119,8 @@ Status PacketRing::map(const Interface& interface, const PacketSettings& setting
   return {};
 }
 
-// Queue and snaplen in the kernel: what is not for us is not even copied. A driver that has one queue
-// need not record it; the others record queue + 1.
+// Queue and snaplen in the kernel: what is not for us is not even copied. A driver that has one
+// queue need not record it; the others record queue + 1.
 Status PacketRing::filter(const Interface& interface, const PacketSettings& settings) {
   if (settings.queue < 0 && settings.snaplen >= kFrameMax) return {};
   const uint32_t from_queue = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_QUEUE);

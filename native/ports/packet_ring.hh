@@ -1,5 +1,5 @@
-// The kernel's receive ring of an AF_PACKET socket (TPACKET_V3), mapped: blocks that the kernel fills
-// and hands over whole. Setting it up; reading it is packet_input.cc.
+// The kernel's receive ring of an AF_PACKET socket (TPACKET_V3), mapped: blocks that the kernel
+// fills and hands over whole. Setting it up; reading it is packet_input.cc.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct PacketSettings {
   int32_t queue = -1;  // that hardware queue only; -1: all
 };
 
-// Owns socket and mapping. Closing gives back promiscuous mode too: the kernel counts it per socket,
-// so that a crash gives it back as well.
+// Owns socket and mapping. Closing gives back promiscuous mode too: the kernel counts it per
+// socket, so that a crash gives it back as well.
 class PacketRing {
  public:
   PacketRing() = default;

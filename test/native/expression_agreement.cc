@@ -1,4 +1,5 @@
-// Our loop against libpcap's own interpreter: the same answer for every packet, expression, program.
+// Our loop against libpcap's own interpreter: the same answer for every packet, expression,
+// program.
 #include <pcap/pcap.h>
 
 #include <array>
@@ -197,7 +198,8 @@ TEST(expression_programs_agree_with_libpcap) {
     const std::vector<bpf_insn> code = random_program(random);
     CHECK(bpf_validate(code.data(), static_cast<int>(code.size())) != 0);
     BpfProgram program;
-    const Status status = BpfProgram::load(code.data(), static_cast<uint32_t>(code.size()), &program);
+    const uint32_t count = static_cast<uint32_t>(code.size());
+    const Status status = BpfProgram::load(code.data(), count, &program);
     CHECK_EQ(status.message, "");
     if (!status.ok()) continue;
     const Packets packets(random, LinkType::ethernet, 16);
@@ -227,7 +229,8 @@ TEST(expression_programs_that_make_no_sense_are_refused) {
   };
   for (const auto& [words, code] : kCases) {
     BpfProgram program;
-    const Status status = BpfProgram::load(code.data(), static_cast<uint32_t>(code.size()), &program);
+    const uint32_t count = static_cast<uint32_t>(code.size());
+    const Status status = BpfProgram::load(code.data(), count, &program);
     CHECK_EQ(status.code, Code::invalid_argument);
     CHECK(status.message.find(words) != std::string::npos);
     CHECK(program.empty());

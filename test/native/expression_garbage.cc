@@ -1,4 +1,5 @@
-// Text that is no expression, or hardly one: never a crash, always a message that says what is wrong.
+// Text that is no expression, or hardly one: never a crash, always a message that says what is
+// wrong.
 #include <sched.h>
 
 #include <thread>
@@ -34,8 +35,8 @@ std::string garbage(Random& random) {
   return text;
 }
 
-// Runs `body` where no name server can be reached, as far as we may: unknown words are host names to
-// libpcap, and nobody's answer about them belongs in a test.
+// Runs `body` where no name server can be reached, as far as we may: unknown words are host names
+// to libpcap, and nobody's answer about them belongs in a test.
 void without_network(void (*body)()) {
   std::thread([body] {
     (void)unshare(CLONE_NEWNET);

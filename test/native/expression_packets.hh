@@ -1,4 +1,5 @@
-// Packets and expressions for the tests of filter/: well-formed, damaged and random, all from a seed.
+// Packets and expressions for the tests of filter/: well-formed, damaged and random, all from a
+// seed.
 #pragma once
 
 #include <cstdint>
@@ -148,7 +149,8 @@ inline Bytes make_packet(Random& random, bricks::LinkType link) {
   return out;
 }
 
-// A batch over packets that end exactly where their memory ends, so that a sanitizer sees overreads.
+// A batch over packets that end exactly where their memory ends, so that a sanitizer sees
+// overreads.
 struct Packets {
   std::vector<Bytes> frames;
   bricks::Batch batch;
@@ -201,7 +203,8 @@ inline std::string make_primitive(Random& random) {
     return text + "portrange " + std::to_string(port / 2) + "-" + std::to_string(port);
   }
   if (kind == 1) {
-    static const std::vector<std::string> kBases{"ether", "ip", "tcp", "udp", "ip6", "icmp", "link"};
+    static const std::vector<std::string> kBases{"ether", "ip",   "tcp", "udp",
+                                                 "ip6",   "icmp", "link"};
     static const std::vector<std::string> kSizes{"", ":1", ":2", ":4"};
     static const std::vector<std::string> kCompare{" = ", " != ", " > ", " < ", " >= ", " <= "};
     return one_of(random, kBases) + "[" + std::to_string(below(random, 80)) +

@@ -46,7 +46,7 @@ void small_ring_goes_round() {
   LedgerCell cell;
   uint64_t total = 0;
   for (int round = 0; round < 60; ++round) {
-    const std::vector<Frame> frames = random_frames(random, 1 + static_cast<uint32_t>(random() % 400));
+    const std::vector<Frame> frames = random_frames(random, 1 + random() % 400);
     for (const Frame& frame : frames) CHECK(sender.send(frame));
     total += frames.size();
     const uint32_t batch = 1 + static_cast<uint32_t>(random() % kBatchMax);
@@ -243,7 +243,8 @@ void without_the_right() {
   CHECK(words.find("CAP_NET_RAW") != std::string::npos);
 }
 
-// One queue of a TAP interface: what is written to it is received on that queue. -1 without the device.
+// One queue of a TAP interface: what is written to it is received on that queue. -1 without the
+// device.
 int open_tap_queue() {
   const int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   ifreq request{};

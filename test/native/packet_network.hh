@@ -1,5 +1,5 @@
-// A network of our own for the tests of packet: a fresh network namespace that only the thread of the
-// test is in, with a veth pair; gone when the thread ends, also after a crash.
+// A network of our own for the tests of packet: a fresh network namespace that only the thread of
+// the test is in, with a veth pair; gone when the thread ends, also after a crash.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -39,8 +39,9 @@ inline std::string output_of(const std::string& command) {
   return text;
 }
 
-// Runs `body` on a thread in its own namespace: interfaces `near` and `far`, both up, without IPv6, so
-// that nothing is on the wire but what the test sends; /sys shows that network. SKIPs without the right to make one.
+// Runs `body` on a thread in its own namespace: interfaces `near` and `far`, both up, without IPv6,
+// so that nothing is on the wire but what the test sends; /sys shows that network. SKIPs without
+// the right to make one.
 inline void in_own_network(void (*body)(), const std::string& veth_options = "") {
   if (geteuid() != 0) SKIP("needs root: network namespaces and packet sockets");
   std::thread([body, veth_options] {
@@ -99,8 +100,8 @@ struct Received {
   bricks::Nanos timestamp;
 };
 
-// Reads until `input` has counted `packets` (dropped by the kernel or handed out), or nothing has come
-// for `patience_ms`.
+// Reads until `input` has counted `packets` (dropped by the kernel or handed out), or nothing has
+// come for `patience_ms`.
 inline std::vector<Received> receive_all(bricks::Input& input, bricks::LedgerCell& cell,
                                          uint64_t packets, int patience_ms = 2000,
                                          uint32_t batch_size = bricks::kBatchDefault) {
@@ -140,9 +141,9 @@ inline Frame random_frame(Random& random, size_t length) {
   return frame;
 }
 
-inline std::vector<Frame> random_frames(Random& random, uint32_t count) {
+inline std::vector<Frame> random_frames(Random& random, uint64_t count) {
   std::vector<Frame> frames;
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint64_t i = 0; i < count; ++i) {
     frames.push_back(random_frame(random, 60 + random() % 1455));
   }
   return frames;
@@ -168,7 +169,8 @@ inline void check_same(const std::vector<Received>& received, const std::vector<
   }
 }
 
-inline std::unique_ptr<bricks::Input> must_open(const std::string& interface, const bricks::PacketSettings& settings = {}) {
+inline std::unique_ptr<bricks::Input> must_open(const std::string& interface,
+                                               const bricks::PacketSettings& settings = {}) {
   std::unique_ptr<bricks::Input> input;
   const bricks::Status status = bricks::PacketInput::open(interface, settings, &input);
   CHECK_EQ(status.message, "");

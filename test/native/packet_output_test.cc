@@ -64,7 +64,7 @@ void transmits_what_it_was_given() {
 void refusals_are_counted() {
   Random random(kSeed + 1);
   std::vector<Frame> frames = {random_frame(random, 100), random_frame(random, 1515),
-                               random_frame(random, 200), random_frame(random, 9),
+                               random_frame(random, 200), Frame(9, 1),
                                random_frame(random, 300), random_frame(random, 40000),
                                random_frame(random, 1514)};
   auto input = must_open("far");
