@@ -101,8 +101,8 @@ export class Machine {
       throw new Error(tostring(L, -1));
     }
     lua.lua_call(L, 0, 0);
-    // Coroutines inherit the hook.
-    lua.lua_sethook(L, (S) => this.#onHook(S), lua.LUA_MASKCOUNT, hookEvery);
+    lua.lua_pushnil(L);
+    lua.lua_setglobal(L, to_luastring('fengari'));
   }
 
   /** Runs a chunk. `interactive`: see #load; values of an expression are printed. */
@@ -137,6 +137,7 @@ export class Machine {
   #run(compile: () => Outcome | 'call' | 'values', interactive: boolean): Outcome {
     const L = this.#L;
     this.#raised = [];
+    this.#setHook(L, hookEvery);
     lua.lua_settop(L, 0);
     lua.lua_pushcfunction(L, (S) => this.#onError(S, interactive));
     const compiled = compile();
@@ -218,10 +219,17 @@ export class Machine {
     return 1;
   }
 
+  /** Calls #onHook every `count` instructions; coroutines made later inherit it. */
+  #setHook(L: LuaState, count: number): void {
+    lua.lua_sethook(L, (S) => this.#onHook(S), lua.LUA_MASKCOUNT, count);
+  }
+
   #onHook(L: LuaState): void {
     this.#output.flushIfDue();
     if (!this.#exiting && !this.#options.signals.interrupted()) return;
-    // Again and again until nothing runs: a script's pcall must not keep it alive.
+    // At each instruction from now on: a script's pcall must not keep it alive.
+    this.#setHook(this.#L, 1);
+    this.#setHook(L, 1);
     pushText(L, 'interrupted');
     lua.lua_error(L);
   }
@@ -247,6 +255,7 @@ export class Machine {
   #end(status: number): void {
     if (this.#exiting) return;
     this.#exiting = true;
+    this.#setHook(this.#L, 1);
     this.#output.flush();
     this.#options.onExit(status);
   }
