@@ -74,7 +74,7 @@ async function replay(
     join(folder, `share-${index}.pcap`),
   );
   const readers = files.map((file, index) =>
-    start(['cat', `demo}${index}`, '-w', file, '--timeout', String(patienceSeconds)], env),
+    start(['cat', `demo}${index}`, '-w', file, '-q', '--timeout', String(patienceSeconds)], env),
   );
   const failedEarly = daemon.ended.then((code) => {
     throw new BricksError('failed', `bricks ended too early, with exit code ${code}`);

@@ -3,6 +3,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import type { Log } from '../daemon/log.ts';
 import type { RunDir } from '../daemon/run-dir.ts';
 import { exitCodes } from '../errors.ts';
+import type { ChunkResult } from '../shell/evaluator.ts';
 import { finishChunk, printError, toOwnStreams } from '../shell/output.ts';
 import { Prompt } from '../shell/prompt.ts';
 import { readStdin } from '../shell/read-stdin.ts';
@@ -15,10 +16,16 @@ const tellPeople: Log = (level, message) => {
   }
 };
 
+/** Exit code of a chunk; one that was cut off because the program ends is not worth a word. */
+async function codeOfChunk(daemon: Daemon, chunk: Promise<ChunkResult>): Promise<number> {
+  const result = await chunk;
+  return daemon.exitStatus ?? finishChunk(result);
+}
+
 /** Runs what it was asked to run; returns the exit code. */
 async function runAll(daemon: Daemon, script: string | undefined): Promise<number> {
   if (script !== undefined) {
-    const code = finishChunk(await daemon.runScript(script, toOwnStreams));
+    const code = await codeOfChunk(daemon, daemon.runScript(script, toOwnStreams));
     if (daemon.exitStatus !== undefined || (code !== exitCodes.ok && !process.stdin.isTTY)) {
       return code;
     }
@@ -33,7 +40,7 @@ async function runAll(daemon: Daemon, script: string | undefined): Promise<numbe
   const code = await readStdin();
   return code.trim() === ''
     ? exitCodes.ok
-    : finishChunk(await daemon.execute(code, 'stdin', false, toOwnStreams));
+    : codeOfChunk(daemon, daemon.execute(code, 'stdin', false, toOwnStreams));
 }
 
 /**

@@ -62,8 +62,8 @@ export const ledgerCommand: Command = {
   usage: '[--json] [--run-dir DIR]',
   summary: 'where every packet ended: delivered, dropped by reason, held',
   details:
-    'A packet counts once per output it was meant for. The difference, which is received + copies\n' +
-    'less delivered, dropped and held, is 0, or something is wrong.',
+    'A packet counts once per output it was meant for. The difference (received + copies less\n' +
+    'delivered, dropped and held) is 0, or something is wrong.',
   options,
   words: [0, 0],
   run: (args) => printReport('ledger', args, (data) => printLedger(data as Ledger)),

@@ -134,7 +134,31 @@ for (const [signal, exit] of [
     const home = world.start('bricks', ['-f', script]);
     await home.says(/up/);
     home.kill(signal);
-    assert.equal((await home.ended).code, exit);
+    const { code, stderr } = await home.ended;
+    assert.deepEqual([code, stderr], [exit, '']);
     assert.deepEqual(readdirSync(world.runDir), []);
   });
 }
+
+test('SIGTERM ends it even while Lua waits for the system', async (t) => {
+  const world = useWorld(t);
+  const script = world.file('start.lua', 'io.write("waiting\\n") x = io.read()');
+  const home = world.start('bricks', ['-f', script]);
+  await home.says(/waiting/);
+  home.kill('SIGTERM');
+  const { code, stderr } = await home.ended;
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.deepEqual(readdirSync(world.runDir), []);
+});
+
+test('os.exit in a script stops the engines and is the exit code', async (t) => {
+  const world = useWorld(t);
+  const script = world.file('start.lua', `${balancer}os.exit(42)`);
+  const { code, stdout, stderr } = await world.run(
+    'bricks',
+    ['-f', script],
+    'print("not reached")',
+  );
+  assert.deepEqual([code, stdout, stderr], [42, '', '']);
+  assert.deepEqual(readdirSync(world.runDir), []);
+});
