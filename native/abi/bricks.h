@@ -52,7 +52,7 @@ typedef struct {
 typedef struct {
   const char *run_dir; /* NULL: $BRICKS_RUN_DIR, /run/bricks for root, $XDG_RUNTIME_DIR/bricks */
   int64_t timeout_ms;  /* attach: wait this long for daemon and pipe; 0 not at all, -1 for ever */
-  uint32_t spin_us;    /* bricks_wait: look this long before sleeping; 0 means the default, 50 */
+  uint32_t spin_us;    /* bricks_wait: look up to this long before sleeping; 0: the default, 50 */
   uint32_t follow;     /* 1: an input that ends may begin anew: EMPTY, never END */
   uint32_t busy_poll;  /* 1: EMPTY does not arm bricks_fd, which spares the engine the signal; for
                           loops over many pipes that sleep in bricks_wait or bricks_wait_any only */

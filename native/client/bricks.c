@@ -9,7 +9,7 @@
 
 #include "client/consumer.h"
 
-enum { kIdleCallsPerLook = 4096, kPausesPerClock = 32 };
+enum { kIdleCallsPerLook = 4096, kPausesPerClock = 32, kSpinShrink = 32 };
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -115,21 +115,19 @@ bricks_result bricks_next_batch(bricks_consumer *c, bricks_packet *packets, uint
   }
   const uint32_t there = bricks_reader_distance(r, r->cursor, r->tail);
   const uint32_t most = there < capacity ? there : capacity;
-  uint32_t taken = 0, index = r->cursor;
-  struct bricks_view view;
-  while (taken < most) {
-    if (!bricks_reader_slot(r, index, &view)) break;
+  uint32_t taken = 0;
+  struct bricks_reader own = *r; /* in registers: the stores to `packets` cannot change it */
+  struct bricks_view view = {.more = false};
+  while (taken < most && bricks_reader_slot(&own, own.cursor, &view) && !view.more) {
     __builtin_prefetch(view.data);
-    if (__builtin_expect(view.more, 0)) {
-      r->cursor = index;
-      if (bricks_reader_gather(r, &view, c->frame)) fill(&packets[taken++], &view);
-      index = r->cursor;
-      break;
-    }
     fill(&packets[taken++], &view);
-    index = bricks_reader_after(r, index);
+    own.cursor = bricks_reader_after(&own, own.cursor);
   }
-  r->cursor = index;
+  r->cursor = own.cursor;
+  r->broken = own.broken;
+  if (view.more && !r->broken && bricks_reader_gather(r, &view, c->frame)) {
+    fill(&packets[taken++], &view);
+  }
   *count = taken;
   return taken || !r->broken ? BRICKS_OK : BRICKS_FAILED;
 }
@@ -166,14 +164,23 @@ static bool any_has_news(bricks_consumer *const *consumers, uint32_t count) {
   return false;
 }
 
+/* Looks for a while. A look in vain makes the next one shorter, one with success longer: where
+ * engine and consumer share a processor, spinning only keeps the engine from running. */
 static bool spin(bricks_consumer *const *consumers, uint32_t count) {
-  const uint64_t end = now_ns() + consumers[0]->spin_ns;
+  bricks_consumer *first = consumers[0];
+  const uint64_t end = now_ns() + first->spin_now_ns;
   do {
     for (uint32_t i = 0; i < kPausesPerClock; ++i) {
-      if (any_has_news(consumers, count)) return true;
+      if (any_has_news(consumers, count)) {
+        const uint64_t longer = first->spin_now_ns * 2;
+        first->spin_now_ns = longer < first->spin_ns ? longer : first->spin_ns;
+        return true;
+      }
       relax();
     }
   } while (now_ns() < end);
+  const uint64_t least = first->spin_ns / kSpinShrink, shorter = first->spin_now_ns / 2;
+  first->spin_now_ns = shorter > least ? shorter : least;
   return false;
 }
 

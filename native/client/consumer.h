@@ -13,7 +13,7 @@ struct bricks_consumer {
   bool follow, busy_poll;
   uint32_t idle_calls; /* busy_poll: since the connection was last looked at */
   uint32_t give_back_slots;
-  uint64_t spin_ns;
+  uint64_t spin_ns, spin_now_ns; /* the most, and what experience has made of it */
   int connection, data_event, space_event, poll_fd;
   uint8_t *region;
   uint64_t region_bytes;
