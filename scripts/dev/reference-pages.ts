@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { commandReferencePage } from '../../src/cli/commands.ts';
 import { errorCatalogue, exitCodes } from '../../src/errors.ts';
+import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
 
 export type Tables = Pick<
@@ -184,6 +185,7 @@ export function referencePages(tables: Tables, root: string): Map<string, string
     ['docs/errors.md', errorsPage(tables)],
     ['docs/drops.md', dropsPage(tables)],
     ['docs/limits.md', limitsPage(tables, limits)],
+    ['docs/lua.md', `${note}${luaReferencePage()}`],
     ['docs/commands.md', `${note}${commandReferencePage()}`],
   ]);
 }
