@@ -1,6 +1,7 @@
 #include "ports/pcap_input.hh"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,6 +84,8 @@ Status PcapInput::open(std::vector<std::string> files, const PcapReplay& replay,
 Status PcapInput::attach_first() {
   OpenedCapture opened;
   if (!open_capture(files_[0], &opened)) return cannot_open(files_[0], errno);
+  // Outputs look at this lock before they empty a file; whoever reads need not have it.
+  flock(opened.fd, LOCK_SH | LOCK_NB);
   window_.attach(opened.fd, opened.stream);
   parser_.restart();
   return {};
@@ -184,6 +187,7 @@ bool PcapInput::next_file() noexcept {
     }
     OpenedCapture opened;
     if (open_capture(files_[file_], &opened)) {
+      flock(opened.fd, LOCK_SH | LOCK_NB);
       window_.attach(opened.fd, opened.stream);
       parser_.restart();
       return true;

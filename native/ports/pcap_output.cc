@@ -1,6 +1,7 @@
 #include "ports/pcap_output.hh"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +57,7 @@ static_assert(sizeof(PacketBlock) == 28);
 static_assert(sizeof(SectionBlock) + sizeof(InterfaceBlock) <= kHeadersMax);
 
 Status open_file(const std::string& path, int* fd, bool* regular) {
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   *fd = path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), kFlags, 0644);
   if (*fd < 0) {
     const int error = errno;
@@ -67,7 +68,17 @@ Status open_file(const std::string& path, int* fd, bool* regular) {
   }
   struct stat info;
   *regular = fstat(*fd, &info) == 0 && S_ISREG(info.st_mode);
-  return {};
+  if (!*regular || path == "-") return {};
+  // Nothing is emptied that is a capture in use: the input itself, or another output's file.
+  if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+    close(*fd);
+    return {Code::busy, "cannot write the capture " + path +
+                            ": it is being read or written; choose another file name"};
+  }
+  if (ftruncate(*fd, 0) == 0) return {};
+  const int error = errno;
+  close(*fd);
+  return system_error("cannot empty the capture " + path, error);
 }
 
 }  // namespace

@@ -23,6 +23,12 @@ uint32_t load(const uint8_t* at) noexcept {
   return kSwapped ? __builtin_bswap32(value) : value;
 }
 
+// What tcpdump's library reads, too: 2.0 to 2.4, and NetScaler's own number.
+bool is_version(uint32_t versions) noexcept {
+  const uint32_t major = versions & 0xffff, minor = versions >> 16;
+  return (major == 2 && minor <= 4) || (major == 543 && minor == 0);
+}
+
 bool is_magic(uint32_t value) noexcept {
   return value == kMicros || value == kNanos || value == kModified;
 }
@@ -48,6 +54,10 @@ std::string not_a_capture_because(const uint8_t* bytes, size_t size) {
     return "it ends inside its file header, after " + std::to_string(size) + " bytes";
   }
   if (classic) {
+    // Swapped as one word the two halves change places, as two they do not.
+    uint32_t versions = is_magic(magic) ? load<false>(bytes + 4) : load<true>(bytes + 4);
+    if (!is_magic(magic)) versions = versions << 16 | versions >> 16;
+    if (!is_version(versions)) return "its format has an unknown version";
     const uint32_t link = is_magic(magic) ? load<false>(bytes + 20) : load<true>(bytes + 20);
     return (link & kLinkBits) > 65535 ? "its link type is none" : "";
   }
@@ -73,9 +83,12 @@ bool CaptureParser::begin(CaptureWindow& window) noexcept {
   swapped_ = swapped;
   fraction_ = magic == kNanos ? 1 : 1000;
   record_header_ = magic == kModified ? 24 : 16;
-  const uint16_t minor = load16(at + 6);
-  lengths_swapped_ = load16(at + 4) == 2 && minor < 3;
-  lengths_doubtful_ = load16(at + 4) == 2 && minor == 3;
+  const uint16_t major = load16(at + 4), minor = load16(at + 6);
+  if (!is_version(static_cast<uint32_t>(minor) << 16 | major)) {
+    return stop("its format has an unknown version");
+  }
+  lengths_swapped_ = major == 2 && minor < 3;
+  lengths_doubtful_ = major == 2 && minor == 3;
   const uint32_t link = load32(at + 20) & kLinkBits;
   if (link > 65535) return stop("its link type is none");
   link_ = static_cast<LinkType>(link);

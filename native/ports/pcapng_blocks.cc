@@ -131,12 +131,15 @@ bool CaptureParser::add_interface(const Block& block) noexcept {
   return true;
 }
 
+// Hostile times and offsets wrap around; they stay defined and hurt nobody.
 Nanos CaptureParser::to_nanos(const Interface& interface, uint64_t ticks) const noexcept {
+  const uint64_t offset = static_cast<uint64_t>(interface.offset) * kSecond;
+  if (interface.divisor == 1 && interface.shift == 0) [[likely]] {
+    return ticks * interface.factor + offset;
+  }
   unsigned __int128 nanos = static_cast<unsigned __int128>(ticks) * interface.factor;
-  if (interface.divisor != 1) nanos /= interface.divisor;
-  nanos = interface.shift < 128 ? nanos >> interface.shift : 0;
-  // Hostile offsets wrap around; they stay defined and hurt nobody.
-  return static_cast<uint64_t>(nanos) + static_cast<uint64_t>(interface.offset) * kSecond;
+  nanos = interface.shift < 128 ? nanos / interface.divisor >> interface.shift : 0;
+  return static_cast<uint64_t>(nanos) + offset;
 }
 
 // The packet of a packet block, and its interface; nullptr: counted and left out.

@@ -214,12 +214,16 @@ TEST(pcap_input_says_what_is_no_capture) {
   folder.write("empty", "");
   folder.write("text", "this is not a capture at all, it is text");
   folder.write("gz", "\x1f\x8b\x08 and so on and on and on and on");
+  folder.write("old", pcap_header({.minor = 5}, 1));
+  folder.write("link", pcap_header({}, 0x01ff0001));
   const auto code = [&](const std::string& name) {
     return read_port("pcap:" + folder.path(name)).status.code;
   };
   CHECK(code("empty") == Code::not_a_capture);
   CHECK(code("text") == Code::not_a_capture);
   CHECK(code("gz") == Code::not_a_capture);
+  CHECK(code("old") == Code::not_a_capture);
+  CHECK(code("link") == Code::not_a_capture);
   CHECK(read_port("pcap:" + folder.path("gz")).status.message.find("gunzip") != std::string::npos);
   CHECK(code("missing") == Code::no_such_file);
   folder.write("good", pcap_file({}, some(2)));
@@ -327,6 +331,20 @@ TEST(pcap_input_keeps_the_captures_pace) {
   CHECK_EQ(cell.packets, 8u);
   CHECK_EQ(input->receive(*batch, 256, now, cell), 0u);
   CHECK(input->finished());
+}
+
+TEST(pcap_input_reads_standard_input) {
+  const std::vector<Frame> frames = some(3);
+  const Bytes file = pcap_file({}, frames);
+  int ends[2];
+  CHECK_EQ(pipe(ends), 0);
+  CHECK_EQ(write(ends[1], file.data(), file.size()), static_cast<ssize_t>(file.size()));
+  close(ends[1]);
+  const int before = dup(STDIN_FILENO);
+  dup2(ends[0], STDIN_FILENO);
+  check_same(read_port("pcap:-"), frames);
+  if (before >= 0) dup2(before, STDIN_FILENO), close(before);
+  close(ends[0]);
 }
 
 TEST(pcap_input_reads_a_fifo_as_it_fills) {

@@ -166,6 +166,24 @@ TEST(pcap_output_that_cannot_be_opened) {
   CHECK(output == nullptr);
 }
 
+TEST(pcap_output_empties_no_capture_in_use) {
+  const Folder folder;
+  write_all("pcap:" + folder.path("a"), some(3));
+  const Bytes before = folder.read("a");
+  std::unique_ptr<Input> input;
+  CHECK(open_input("pcap:" + folder.path("a"), {}, &input).ok());
+  std::unique_ptr<Output> output, second;
+  CHECK(open_output("pcap:" + folder.path("a"), {}, &output).code == Code::busy);
+  CHECK(folder.read("a") == before);
+  input.reset();
+  CHECK(open_output("pcap:" + folder.path("a"), {}, &output).ok());
+  CHECK(open_output("pcap:" + folder.path("a"), {}, &second).code == Code::busy);
+  LedgerCell cell;
+  output->close(cell);
+  CHECK(open_output("pcap:" + folder.path("a"), {}, &second).ok());
+  second->close(cell);
+}
+
 TEST(pcap_output_settles_while_idle) {
   const Folder folder;
   std::unique_ptr<Output> output = open_port("pcap:" + folder.path("a.pcap"));
