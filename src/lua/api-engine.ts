@@ -14,21 +14,34 @@ import {
 import { currentStats } from './api-bricks.ts';
 import { printHelp } from './help.ts';
 import { engineStatsText } from './texts.ts';
-import { EngineHandle, type Result, type TableValue, typeName } from './values.ts';
+import { EngineHandle, type LuaValue, type Result, type TableValue, typeName } from './values.ts';
 
 /** packet-bricks' batch had no effect and scripts pass 1024: more than fits means as many as fit. */
 function batchOf(context: ApiContext, batch: number): number {
   return Math.min(batch, context.binding.limits()['kBatchMax'] ?? 256);
 }
 
-const engineOptions = {
-  shared: 'boolean',
-  pipe_slots: 'whole number',
-  batch: 'whole number',
-} as const;
+function refuseOption(name: string, wanted: string, value: LuaValue): never {
+  throw new BricksError(
+    'invalid_argument',
+    `PktEngine.new: option ${name} must be ${wanted}, got ${typeName(value)}`,
+  );
+}
+
+function wholeNumber(value: LuaValue): number {
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isInteger(number) ? number : Number.NaN;
+}
+
+function pipeSlots(context: ApiContext, value: LuaValue): number {
+  const { kPipeSlotsMin: least = 16, kPipeSlotsMax: most = 65536 } = context.binding.limits();
+  const slots = wholeNumber(value);
+  if (slots >= least && slots <= most && Number.isInteger(Math.log2(slots))) return slots;
+  return refuseOption('pipe_slots', `a power of two from ${least} to ${most}`, value);
+}
 
 function readOptions(context: ApiContext, table: TableValue | undefined): EngineOptions {
-  const options: { shared?: boolean; pipeSlots?: number; batch?: number } = {};
+  let options: EngineOptions = {};
   if (table !== undefined && table.list.length > 0) {
     throw new BricksError(
       'invalid_argument',
@@ -36,23 +49,24 @@ function readOptions(context: ApiContext, table: TableValue | undefined): Engine
     );
   }
   for (const [name, value] of table?.fields ?? []) {
-    const type = engineOptions[name as keyof typeof engineOptions];
-    if (type === undefined) {
-      throw new BricksError(
-        'invalid_argument',
-        `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, batch`,
-      );
+    switch (name) {
+      case 'shared':
+        if (typeof value !== 'boolean') refuseOption(name, 'true or false', value);
+        options = { ...options, shared: value === true };
+        break;
+      case 'pipe_slots':
+        options = { ...options, pipeSlots: pipeSlots(context, value) };
+        break;
+      case 'batch':
+        if (!(wholeNumber(value) >= 1)) refuseOption(name, 'a whole number, at least 1', value);
+        options = { ...options, batch: batchOf(context, wholeNumber(value)) };
+        break;
+      default:
+        throw new BricksError(
+          'invalid_argument',
+          `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, batch`,
+        );
     }
-    const number = typeof value === 'string' && value !== '' ? Number(value) : value;
-    if (type === 'boolean' ? typeof value !== 'boolean' : !Number.isInteger(number)) {
-      throw new BricksError(
-        'invalid_argument',
-        `PktEngine.new: option ${name} must be a ${type}, got ${typeName(value)}`,
-      );
-    }
-    if (name === 'shared') options.shared = value as boolean;
-    if (name === 'pipe_slots') options.pipeSlots = number as number;
-    if (name === 'batch') options.batch = batchOf(context, number as number);
   }
   return options;
 }
@@ -77,6 +91,12 @@ function newEngine(context: ApiContext, args: Arguments): Result {
 
 function linkSettings(context: ApiContext, args: Arguments): LinkSettings {
   const batch = args.optionalNumber('batch');
+  if (batch === 0) {
+    throw new BricksError(
+      'invalid_argument',
+      'pe:link: argument #2 (batch) must be at least 1, or -1 for the default, got 0',
+    );
+  }
   const queue = args.optionalNumber('qid');
   return {
     ...(batch === undefined || batch === -1 ? {} : { batch: batchOf(context, batch) }),

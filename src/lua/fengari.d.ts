@@ -39,6 +39,8 @@ declare module 'fengari' {
     lua_getmetatable(L: LuaState, index: number): boolean;
     lua_gettop(L: LuaState): number;
     lua_insert(L: LuaState, index: number): void;
+    /** Numbers, and text that is a numeral. */
+    lua_isnumber(L: LuaState, index: number): boolean | number;
     lua_isnoneornil(L: LuaState, index: number): boolean;
     lua_next(L: LuaState, index: number): number;
     lua_pcall(L: LuaState, args: number, results: number, handler: number): number;

@@ -61,12 +61,10 @@ function formatWith(original: (L: LuaState) => void) {
 }
 
 function numberAt(L: LuaState, index: number): number {
-  const type = lua.lua_type(L, index);
-  const value = lua.lua_tonumber(L, index);
-  const isNumeral = type === lua.LUA_TSTRING && (value !== 0 || /\d/.test(String(value)));
-  if (type !== lua.LUA_TNUMBER && !isNumeral) {
+  if (!lua.lua_isnumber(L, index)) {
     return argumentError(L, index, 'format', 'number expected');
   }
+  const value = lua.lua_tonumber(L, index);
   if (!Number.isFinite(value)) {
     return argumentError(L, index, 'format', `${value} has no integer representation`);
   }
