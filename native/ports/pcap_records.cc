@@ -23,10 +23,10 @@ uint32_t load(const uint8_t* at) noexcept {
   return kSwapped ? __builtin_bswap32(value) : value;
 }
 
-// What tcpdump's library reads, too: 2.0 to 2.4, and NetScaler's own number.
+// Version 2, whatever comes behind its dot, and NetScaler's own number.
 bool is_version(uint32_t versions) noexcept {
   const uint32_t major = versions & 0xffff, minor = versions >> 16;
-  return (major == 2 && minor <= 4) || (major == 543 && minor == 0);
+  return major == 2 || (major == 543 && minor == 0);
 }
 
 bool is_magic(uint32_t value) noexcept {

@@ -214,7 +214,7 @@ TEST(pcap_input_says_what_is_no_capture) {
   folder.write("empty", "");
   folder.write("text", "this is not a capture at all, it is text");
   folder.write("gz", "\x1f\x8b\x08 and so on and on and on and on");
-  folder.write("old", pcap_header({.minor = 5}, 1));
+  folder.write("old", pcap_header({}, 1).replace(4, 2, number({}, 1, 2)));
   folder.write("link", pcap_header({}, 0x01ff0001));
   const auto code = [&](const std::string& name) {
     return read_port("pcap:" + folder.path(name)).status.code;
