@@ -1,5 +1,5 @@
--- Setups for one engine, compatible with packet-bricks' own. Each method takes a fresh engine, builds
--- bricks and links them:
+-- Setups for one engine, compatible with packet-bricks' own. Each method takes a fresh engine,
+-- builds bricks and links them:
 --   sampleSetup = dofile(prefix .. "bricks-scripts/configs/single-threaded-setups.lua")
 --   sampleSetup:simple_lbconfig(pe, "eth3")
 

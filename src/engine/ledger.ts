@@ -1,4 +1,6 @@
-/** The ledger over all engines: where every packet ended. Keys are those of `bricks ledger --json`. */
+/**
+ * The ledger over all engines: where every packet ended. Keys are those of `bricks ledger --json`.
+ */
 import type { EngineSnapshot, LedgerCell } from '../native/binding.ts';
 
 export type Drops = Record<string, number>;

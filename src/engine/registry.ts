@@ -145,7 +145,10 @@ export class EngineRegistry {
     this.change(parent, mutate, children);
   }
 
-  /** Carries out `mutate` on a brick's record; if it is linked, the engine follows or nothing changes. */
+  /**
+   * Carries out `mutate` on a brick's record; if it is linked, the engine follows or nothing
+   * changes.
+   */
   change(brick: Brick, mutate: () => void, others: readonly Brick[] = []): void {
     const saved = save([brick, ...others]);
     mutate();

@@ -1,4 +1,7 @@
-/** A brick as a script describes it: a record, not a running thing. `resolve.ts` makes a graph of it. */
+/**
+ * A brick as a script describes it: a record, not a running thing. `resolve.ts` makes a graph of
+ * it.
+ */
 import type { Options } from '../native/binding.ts';
 
 export interface Brick {

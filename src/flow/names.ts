@@ -18,9 +18,9 @@ function looksLikeFile(name: string): boolean {
 }
 
 /**
- * A PcapReader's plain names become `pcap:NAME`. packet-bricks wanted an interface beside the folder,
- * for its memory: the first plain name is always a file, a later one that does not look like a file
- * is that interface, and is not opened.
+ * A PcapReader's plain names become `pcap:NAME`. packet-bricks wanted an interface beside the
+ * folder, for its memory: the first plain name is always a file, a later one that does not look
+ * like a file is that interface, and is not opened.
  */
 export function inputNames(brick: Brick, rules: GraphRules): string[] {
   if (brick.kind !== 'PcapReader') return brick.inputs;

@@ -1,6 +1,7 @@
 /**
- * From the bricks of an engine to its graph. Chaining goes by names: output `eth3{0` feeds the brick
- * whose input is `eth3}0`; names without braces match as they are. Everything wrong is said at once.
+ * From the bricks of an engine to its graph. Chaining goes by names: output `eth3{0` feeds the
+ * brick whose input is `eth3}0`; names without braces match as they are. Everything wrong is said
+ * at once.
  */
 import { BricksError } from '../errors.ts';
 import type { NativeGraph } from '../native/binding.ts';
@@ -24,7 +25,10 @@ interface Draft {
   readonly complaints: Complaint[];
 }
 
-/** The graph of `roots`; throws invalid_graph (or invalid_port_name) with every fault in one message. */
+/**
+ * The graph of `roots`; throws invalid_graph (or invalid_port_name) with every fault in one
+ * message.
+ */
 export function resolve(roots: readonly Brick[], rules: GraphRules): NativeGraph {
   const bricks = bricksOf(roots);
   const draft: Draft = {

@@ -25,7 +25,10 @@ function checkNames(context: ApiContext, where: string, names: readonly string[]
   }
 }
 
-/** Adds names to a side of the brick; where it has one place only, the first replaces what was there. */
+/**
+ * Adds names to a side of the brick; where it has one place only, the first replaces what was
+ * there.
+ */
 function connect(
   context: ApiContext,
   brick: Brick,

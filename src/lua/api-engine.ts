@@ -16,7 +16,9 @@ import { printHelp } from './help.ts';
 import { engineStatsText } from './texts.ts';
 import { EngineHandle, type LuaValue, type Result, type TableValue, typeName } from './values.ts';
 
-/** packet-bricks' batch had no effect and scripts pass 1024: more than fits means as many as fit. */
+/**
+ * packet-bricks' batch had no effect and scripts pass 1024: more than fits means as many as fit.
+ */
 function batchOf(context: ApiContext, batch: number): number {
   return Math.min(batch, context.binding.limits()['kBatchMax'] ?? 256);
 }

@@ -1,6 +1,6 @@
 /**
- * The shape of the table of everything Lua sees. Help, argument checks, completion and the reference
- * page come from it.
+ * The shape of the table of everything Lua sees. Help, argument checks, completion and the
+ * reference page come from it.
  */
 import type { Engines } from '../engine/engine.ts';
 import type { EngineRegistry } from '../engine/registry.ts';

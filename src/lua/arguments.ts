@@ -1,4 +1,6 @@
-/** Checks what a script passed against the table; says which argument is wrong and what it may be. */
+/**
+ * Checks what a script passed against the table; says which argument is wrong and what it may be.
+ */
 import { BricksError } from '../errors.ts';
 import { type Argument, Arguments, type Method } from './api.ts';
 import { BrickHandle, type LuaValue, TableValue, typeName } from './values.ts';

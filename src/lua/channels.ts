@@ -128,7 +128,9 @@ export class CommandOutput implements Channel {
   }
 }
 
-/** io.popen(command, "w"): what is written is gathered; the command runs when the handle is closed. */
+/**
+ * io.popen(command, "w"): what is written is gathered; the command runs when the handle is closed.
+ */
 export class CommandInput implements Channel {
   readonly #command: string;
   readonly #output: Output;

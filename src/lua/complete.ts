@@ -72,7 +72,9 @@ function fieldsOfTop(L: LuaState, colon: boolean): string[] {
   return [];
 }
 
-/** Text inside quotes: brick kinds after Brick.new( and help(, engines after retrieve(, else ports. */
+/**
+ * Text inside quotes: brick kinds after Brick.new( and help(, engines after retrieve(, else ports.
+ */
 function wordsInQuotes(context: ApiContext, before: string): string[] {
   if (/Brick\.(new|help)\s*\(?\s*$/.test(before)) return [...context.rules.kinds.keys()];
   if (/PktEngine\.(new|retrieve)\s*\(?\s*$/.test(before)) return context.registry.names();

@@ -1,4 +1,6 @@
-/** The part of fengari's C-like interface that we use. Strings are bytes; stack slots count from 1. */
+/**
+ * The part of fengari's C-like interface that we use. Strings are bytes; stack slots count from 1.
+ */
 declare module 'fengari' {
   export type LuaString = Uint8Array;
   export interface LuaState {

@@ -1,4 +1,6 @@
-/** An open file as Lua's io library knows it: read by line, number, count or whole; written; sought. */
+/**
+ * An open file as Lua's io library knows it: read by line, number, count or whole; written; sought.
+ */
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 
 const chunkBytes = 64 * 1024;

@@ -1,4 +1,6 @@
-/** How TypeScript functions become Lua functions: reading arguments, raising errors, making tables. */
+/**
+ * How TypeScript functions become Lua functions: reading arguments, raising errors, making tables.
+ */
 import type { LuaFunction, LuaState } from 'fengari';
 import { lauxlib, lua, textOf, to_luastring } from './interpreter.ts';
 import { pushText } from './values.ts';

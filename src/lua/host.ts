@@ -1,4 +1,6 @@
-/** The main thread's side of the Lua machine: it runs in a worker, so no script blocks the daemon. */
+/**
+ * The main thread's side of the Lua machine: it runs in a worker, so no script blocks the daemon.
+ */
 import { Worker } from 'node:worker_threads';
 import { BricksError } from '../errors.ts';
 import type { Outcome } from './machine.ts';
@@ -17,8 +19,8 @@ interface Pending {
 
 export interface HostOptions {
   /**
-   * A script ended the program with this status (os.exit, BRICKS.shutdown): stop the engines in order
-   * and leave.
+   * A script ended the program with this status (os.exit, BRICKS.shutdown): stop the engines in
+   * order and leave.
    */
   readonly onExit?: (status: number) => void;
   /** The worker's module, for tests. */
@@ -52,8 +54,8 @@ export class LuaHost {
   }
 
   /**
-   * Runs a chunk; what it prints comes through `onOutput` while it runs, and never after. Chunks run in
-   * the order of the calls. A script's failure is an outcome, not a rejection.
+   * Runs a chunk; what it prints comes through `onOutput` while it runs, and never after. Chunks
+   * run in the order of the calls. A script's failure is an outcome, not a rejection.
    */
   execute(code: string, name: string, interactive: boolean, onOutput: OnOutput): Promise<Outcome> {
     return this.#request(

@@ -39,7 +39,9 @@ function readArguments(L: LuaState, from: number): LuaValue[] {
   return values;
 }
 
-/** Runs TypeScript for Lua: results pushed, our errors raised; nothing is thrown across Lua frames. */
+/**
+ * Runs TypeScript for Lua: results pushed, our errors raised; nothing is thrown across Lua frames.
+ */
 function answer(L: LuaState, onRaise: OnRaise, call: Call): number {
   let result: ReturnType<Call>;
   try {
@@ -133,7 +135,9 @@ function installClass(L: LuaState, context: ApiContext, onRaise: OnRaise, api: A
   lua.lua_pop(L, 1);
 }
 
-/** The class is on top of the stack. getmetatable(handle) is the class, as it was in packet-bricks. */
+/**
+ * The class is on top of the stack. getmetatable(handle) is the class, as it was in packet-bricks.
+ */
 function makeMetatable(L: LuaState, context: ApiContext, api: ApiClass): void {
   lauxlib.luaL_newmetatable(L, to_luastring(api.name));
   lua.lua_pushcfunction(L, indexFunction(api));

@@ -1,6 +1,6 @@
 /**
- * The Lua machine: one state that lives as long as the daemon. Everything here blocks its thread, which
- * is the worker's (worker.ts); tests use it directly.
+ * The Lua machine: one state that lives as long as the daemon. Everything here blocks its thread,
+ * which is the worker's (worker.ts); tests use it directly.
  */
 import type { LuaState } from 'fengari';
 import { Engines } from '../engine/engine.ts';
@@ -160,8 +160,8 @@ export class Machine {
   }
 
   /**
-   * An expression first, so that its values can be printed; `= expression` too. What also makes sense
-   * as a statement is a call: then the handles that chaining returns are not worth printing.
+   * An expression first, so that its values can be printed; `= expression` too. What also makes
+   * sense as a statement is a call: then the handles that chaining returns are not worth printing.
    */
   #compileInteractive(code: string, chunk: string): Outcome | 'call' | 'values' {
     const equals = /^\s*=/.exec(code);
@@ -180,7 +180,9 @@ export class Machine {
     return compiled;
   }
 
-  /** Prints what is above the message handler. This calls __tostring, which may fail as any Lua may. */
+  /**
+   * Prints what is above the message handler. This calls __tostring, which may fail as any Lua may.
+   */
   #printValues(isCall: boolean): Outcome {
     const L = this.#L;
     lua.lua_pushcfunction(L, (S) => {

@@ -1,4 +1,6 @@
-/** The parts of Lua's os library where fengari is missing something or Lua 5.1 answers otherwise. */
+/**
+ * The parts of Lua's os library where fengari is missing something or Lua 5.1 answers otherwise.
+ */
 import { renameSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

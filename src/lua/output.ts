@@ -1,4 +1,6 @@
-/** Text on its way to the session that runs: gathered into messages, the order of both streams kept. */
+/**
+ * Text on its way to the session that runs: gathered into messages, the order of both streams kept.
+ */
 export type Stream = 'stdout' | 'stderr';
 export type Sink = (stream: Stream, text: string) => void;
 

@@ -11,7 +11,7 @@ place. In the shell, \`Brick.help("Filter")\` and \`PktEngine.help("link")\` pri
 
 A call with a wrong argument, an unknown name or at the wrong time raises an error that names the
 argument and what it may be, and changes nothing. Arguments after the last one listed are ignored.
-Numbers may be text, as in Lua 5.1. Port names and the options of bricks: \`ports.md\`, \`bricks.md\`.
+Numbers may be text, as in Lua 5.1. Port names are in \`ports.md\`, options in \`bricks.md\`.
 `;
 
 const language = `
@@ -20,26 +20,27 @@ const language = `
 Scripts written for packet-bricks, in Lua 5.1, run as they are.
 
 - Numbers are doubles and whole ones print without \`.0\`. \`%d\` cuts off what is behind the point.
-- \`unpack\`, \`loadstring\`, \`setfenv\`, \`getfenv\`, \`module\`, \`table.getn\`, \`table.maxn\`, \`math.pow\`,
-  \`math.mod\`, \`string.gfind\` are there. \`setfenv\` gives a function a new environment only if it uses
-  globals.
+- \`unpack\`, \`loadstring\`, \`setfenv\`, \`getfenv\`, \`module\`, \`table.getn\`,
+  \`table.maxn\`, \`math.pow\`, \`math.mod\`, \`string.gfind\` are there. \`setfenv\` gives a
+  function a new environment only if it uses globals.
 - \`os.execute\` returns the exit status alone, \`os.clock\` the CPU seconds of the whole process,
   \`os.exit(status)\` stops all engines in order and ends the program.
-- \`io.popen(command, "r")\` runs the command to its end first; with \`"w"\` it runs when the handle is
-  closed. \`io.read\` reads the daemon's own standard input.
+- \`io.popen(command, "r")\` runs the command to its end first; with \`"w"\` it runs when the
+  handle is closed. \`io.read\` reads the daemon's own standard input.
 - \`dofile(prefix .. "bricks-scripts/utils.lua")\` finds the file of this package where no other is
   installed.
 - The state lives as long as the daemon: what a script or a shell defines, every shell sees. Ctrl-C
   ends what runs, also what waits in \`pe:wait\` and \`BRICKS.sleep\`.
-- A line in the shell is tried as an expression first, and its values are printed; handles that a call
-  returns for chaining are not.
+- A line in the shell is tried as an expression first, and its values are printed; handles that
+  a call returns for chaining are not.
 
 ## Chaining
 
 Output \`eth3{0\` feeds the brick whose input is \`eth3}0\`; a name without braces matches as it is.
 Bricks may be linked in any order, as root or behind another brick, several roots to one engine. A
 PcapReader's plain names are capture files or folders; an interface named beside them, which
-packet-bricks needed for its memory, is accepted and not opened. A PcapWriter's plain names are files.
+packet-bricks needed for its memory, is accepted and not opened. A PcapWriter's plain names are
+files.
 `;
 
 function methodText(prefix: string, method: Method): string {

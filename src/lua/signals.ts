@@ -1,6 +1,6 @@
 /**
- * How the main thread reaches a Lua thread that does not listen: a number in shared memory. It holds
- * the id of the request to interrupt, so that a late Ctrl-C cannot hit the request after.
+ * How the main thread reaches a Lua thread that does not listen: a number in shared memory. It
+ * holds the id of the request to interrupt, so that a late Ctrl-C cannot hit the request after.
  */
 export class Signals {
   readonly #cell: Int32Array;

@@ -1,4 +1,6 @@
-/** The Lua machine's thread. Requests are carried out one after the other; output goes out at once. */
+/**
+ * The Lua machine's thread. Requests are carried out one after the other; output goes out at once.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadBinding } from '../native/load.ts';
 import { Machine } from './machine.ts';

@@ -10,7 +10,9 @@ function cell(counts: Partial<LedgerCell>): LedgerCell {
   return { ...emptyCell, ...counts };
 }
 
-/** 100 packets in, doubled; 150 delivered, 30 dropped, 5 held, 5 filtered; 10 dropped by the kernel. */
+/**
+ * 100 packets in, doubled; 150 delivered, 30 dropped, 5 held, 5 filtered; 10 dropped by the kernel.
+ */
 function snapshot(name: string): EngineSnapshot {
   return {
     name,

@@ -40,7 +40,7 @@ test('a root: inlets and outlets by name', () => {
   assert.equal(graph.bricks[0]?.level, 1);
 });
 
-test('a Merge behind a LoadBalancer gets every branch, and what hangs behind it gets it all', () => {
+test('a Merge behind a LoadBalancer gets every branch; what is behind it gets it all', () => {
   const brick = maker();
   const writer = brick('PcapWriter', ['x}2'], ['out.pcap']);
   const merge = brick('Merge', ['x}0', 'netmap:x}1'], ['x{2'], writer);

@@ -70,7 +70,8 @@ test('show_stats: an engine, with colon and dot, and all of them', () => {
   const session = linked();
   const cell = { packets: 7, bytes: 420, delivered: 0, deliveredBytes: 0, copies: 0, held: 0 };
   session.binding.engines.get('e0')?.cells.set('eth3', { ...cell, dropped: { kernel: 2 } });
-  const one = `${dashes(10)} ENGINE (e0) STATS${dashes(12)}\nByte count: 420\nPacket count: 7\nPacket drop count: 2\n${dashes(40)}\n\n`;
+  const counts = 'Byte count: 420\nPacket count: 7\nPacket drop count: 2\n';
+  const one = `${dashes(10)} ENGINE (e0) STATS${dashes(12)}\n${counts}${dashes(40)}\n\n`;
   assert.equal(session.run('pe:show_stats() pe.show_stats()'), one + one);
   assert.equal(
     session.run('BRICKS.show_stats()'),
@@ -96,7 +97,8 @@ test('handles are userdata of their class, which is a module too', () => {
   const code = `
     print(type(pe), type(lb), getmetatable(pe) == PktEngine, getmetatable(lb) == Brick)
     print(require("BRICKS") == BRICKS, package.loaded.Brick == Brick, BRICKS._VERSION)
-    print(PktEngine.retrieve("e0") == pe, PktEngine.retrieve("none"), lb:connect_output("a{0") == lb)
+    print(PktEngine.retrieve("e0") == pe, PktEngine.retrieve("none"))
+    print(lb:connect_output("a{0") == lb)
     function PktEngine.mine(self) return "mine" end
     print(pe:mine(), pe.nothing)
     PktEngine = nil
@@ -104,7 +106,8 @@ test('handles are userdata of their class, which is a module too', () => {
   `;
   assert.equal(
     session.run(code),
-    'userdata\tuserdata\ttrue\ttrue\ntrue\ttrue\tBRICKS-0.5-beta\ntrue\tnone\ttrue\nmine\tnil\ne0\n',
+    'userdata\tuserdata\ttrue\ttrue\ntrue\ttrue\tBRICKS-0.5-beta\n' +
+      'true\tnone\ntrue\nmine\tnil\ne0\n',
   );
 });
 
@@ -116,7 +119,7 @@ test('a name that is taken gives a handle to the same engine', () => {
   assert.equal(session.binding.engines.get('e0')?.options.cpu, undefined);
 });
 
-test('arguments of new and link reach the engine; a batch that does not fit means the largest', () => {
+test('arguments of new and link reach the engine; too large a batch means the largest', () => {
   const session = new LuaSession();
   session.run('pe = PktEngine.new("e1", "1024", "3", { shared = true, pipe_slots = 64 })');
   const engine = session.binding.engines.get('e1');
@@ -152,7 +155,8 @@ test('connect_input and connect_output add or replace as the kind always did', (
     mrg:connect_output("x{0") mrg:connect_output("x{1", "x{2")
     lb = Brick.new("LoadBalancer")
     lb:connect_input("d") lb:connect_input("e", "f")
-    lb:connect_outputs("y", "2") lb:connect_outputs("z", 2.0) lb:connect_outputs("z") lb:connect_output("w{0")
+    lb:connect_outputs("y", "2") lb:connect_outputs("z", 2.0) lb:connect_outputs("z")
+    lb:connect_output("w{0")
     pe:link(mrg) pe:link(lb)
   `);
   assert.match(session.stderr, /Merge-1 takes one output, x\{1; ignored: x\{2/);
@@ -176,7 +180,8 @@ test('split mode, options, get and set', () => {
     for _, split in ipairs{ 2, "2", 4, 7, -1 } do
       io.write(Brick.new("LoadBalancer", split):get().tuple, " ")
     end
-    print(Brick.new("LoadBalancer"):get().tuple, Brick.new("LoadBalancer", { tuple = 2 }):get().tuple)
+    local two = Brick.new("LoadBalancer", { tuple = 2 })
+    print(Brick.new("LoadBalancer"):get().tuple, two:get().tuple)
     f = Brick.new("Filter", 2)
     print(f:get().expression, f:set{ expression = "tcp" }:get().expression)
   `;
@@ -234,7 +239,8 @@ test('wait: true when drained, false when the time is over, an error when interr
 test('errors are text with a place; pcall sees them, and the code survives a rethrow', () => {
   const session = linked();
   const code =
-    'local ok, message = pcall(function() return Brick.new("X") end) print(ok, type(message), message)';
+    'local ok, message = pcall(function() return Brick.new("X") end) ' +
+    'print(ok, type(message), message)';
   assert.match(session.run(code), /^false\tstring\ttest:1: there is no brick "X"; kinds/);
   const rethrown = 'local ok, message = pcall(Brick.new, "X") error(message)';
   assert.match(session.fault(rethrown), /^unknown_brick: test:1: there is no brick/);

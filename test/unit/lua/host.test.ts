@@ -1,4 +1,7 @@
-/** The Lua worker as the daemon uses it, on the native part; skipped, and says so, where that is not built. */
+/**
+ * The Lua worker as the daemon uses it, on the native part; skipped, and says so, where that is not
+ * built.
+ */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -90,7 +90,8 @@ test('files: reading by line, number, count and whole; seeking; appending', () =
         'tw\to\n\tthree\nfour\n\t\tnil',
         '3\t0x1f\t7\t27\tfour',
         'false\tclosed file\tfile (closed)',
-        `<12 0x1f 3.5 rest><TWO><three><four>true\ttrue\tnil\t${join(folder, 'file')}: No such file or directory\t2`,
+        '<12 0x1f 3.5 rest><TWO><three><four>true\ttrue\tnil\t' +
+          `${join(folder, 'file')}: No such file or directory\t2`,
         '',
       ].join('\n'),
     );
@@ -99,7 +100,7 @@ test('files: reading by line, number, count and whole; seeking; appending', () =
   }
 });
 
-test('io.popen(..., "w") runs when it is closed; io.output and io.input change the defaults', () => {
+test('io.popen(..., "w") runs when closed; io.output and io.input change the defaults', () => {
   const code = `
     local h = io.popen("tr a-z A-Z", "w") h:write("loud\\n") print("before") h:close()
     local name = os.tmpname()
