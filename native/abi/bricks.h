@@ -10,8 +10,8 @@
  *   } while (r == BRICKS_EMPTY && bricks_wait(c, -1) == BRICKS_OK);
  *   bricks_detach(c);
  *
- * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not thread-safe
- * per consumer; different consumers are independent. Nothing here allocates after attach. */
+ * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not
+ * thread-safe per consumer; different consumers are independent. Nothing here allocates after attach. */
 #ifndef BRICKS_H
 #define BRICKS_H
 
@@ -67,8 +67,8 @@ bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
  * Ends the life of what the call before handed out; slots go back to the engine some at a time. */
 bricks_result bricks_next(bricks_consumer *consumer, bricks_packet *packet);
 
-/* Up to `capacity` packets at once, *count of them; results as bricks_next. A packet of more than one
- * buffer is always the last of its batch. */
+/* Up to `capacity` packets at once, *count of them; results as bricks_next. A packet of more than
+ * one buffer is always the last of its batch. */
 bricks_result bricks_next_batch(bricks_consumer *consumer, bricks_packet *packets,
                                 uint32_t capacity, uint32_t *count);
 
@@ -79,10 +79,11 @@ bricks_result bricks_wait(bricks_consumer *consumer, int64_t timeout_ms);
 /* The same for `count` (1 to BRICKS_WAIT_MAX) consumers: until one of them has something to say.
  * Leave out those that have said END, GONE or FAILED: they would say so again at once. */
 #define BRICKS_WAIT_MAX 256
-bricks_result bricks_wait_any(bricks_consumer *const *consumers, uint32_t count, int64_t timeout_ms);
+bricks_result bricks_wait_any(bricks_consumer *const *consumers, uint32_t count,
+                              int64_t timeout_ms);
 
 /* Readable (POLLIN) when there may be news; for poll, epoll, select. Call bricks_next until it says
- * BRICKS_EMPTY before sleeping on it: that arms it. Belongs to the consumer; do not read or close. */
+ * BRICKS_EMPTY before sleeping on it: that arms it. Belongs to the consumer: never read or close. */
 int bricks_fd(bricks_consumer *consumer);
 
 /* LINKTYPE_ value of the pipe's packets (those that have no other), and its name. */
@@ -92,7 +93,7 @@ const char *bricks_name(const bricks_consumer *consumer);
 /* After BRICKS_GONE: 1 when the engine took the pipe down in order, 0 when the daemon vanished. */
 int bricks_closed(const bricks_consumer *consumer);
 
-/* Gives back what was read, and the end. Unread packets stay for the next consumer. NULL is fine. */
+/* Gives back what was read, and the end. Unread packets stay for the next. NULL is fine. */
 void bricks_detach(bricks_consumer *consumer);
 
 const char *bricks_result_text(bricks_result result);

@@ -1,10 +1,10 @@
 /* What the two ends of a pipe share, and how an end is asked for over ports.sock.
  *
- * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the consumer
- * writes `head` and `cur`. Neither believes the other: every index is bounded before it is used.
+ * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the
+ * consumer writes `head` and `cur`. Neither believes the other: every index is bounded before it is used.
  * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd.
- * The other side, having moved its index (or producer_state), looks at that word and signals; it may
- * lower the word as it does. */
+ * The other side, having moved its index (or producer_state), looks at that word and signals; it
+ * may lower the word as it does. */
 #ifndef BRICKS_ABI_PIPE_H
 #define BRICKS_ABI_PIPE_H
 
@@ -20,7 +20,7 @@ extern "C" {
 #define BRICKS_TRAILER_BYTES 16u
 
 /* In the last 16 bytes of a packet's first buffer, where BRICKS_SLOT_TRAILER is set: because the
- * capture cut the packet short, or its link type is not the pipe's. Both fields hold in either case. */
+ * capture cut the packet short, or its link type is not the pipe's. Both fields always hold. */
 struct bricks_trailer {
   uint32_t wire_length; /* bytes the packet had on the wire */
   uint16_t link_type;   /* LINKTYPE_ value */
@@ -35,7 +35,7 @@ enum { /* bricks_pipe.producer_state */
 };
 
 /* At `pipe_offset` of the memfd, which is sealed against shrinking (consumers insist: a file that
- * shrinks would kill whoever has mapped it). Three parts: constant, the engine's, the consumer's. */
+ * shrinks kills whoever has mapped it). Three parts: constant, the engine's, the consumer's. */
 struct bricks_pipe {
   uint64_t magic;
   uint32_t version;

@@ -28,9 +28,9 @@ struct bricks_reader {
   bool unread; /* packets were in the ring when last looked at */
 };
 
-/* Looks whether packets are there: true when there are. The state is read before the tail, so that an
- * empty ring after FINISHED is the end. What is left in the ring at CLOSED is not ours any more: the
- * ledger has it as unread, and in a shared region its buffers have another owner. */
+/* Looks whether packets are there: true when there are. The state is read before the tail, so that
+ * an empty ring after FINISHED is the end. What is left in the ring at CLOSED is not ours any more:
+ * the ledger has it as unread, and in a shared region its buffers have another owner. */
 static inline bool bricks_reader_look(struct bricks_reader *r) {
   r->state = __atomic_load_n(&r->pipe->producer_state, __ATOMIC_ACQUIRE);
   const uint32_t tail = __atomic_load_n(&r->ring->tail, __ATOMIC_SEQ_CST);

@@ -302,7 +302,6 @@ bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
   const uint32_t spin_us = options->spin_us ? options->spin_us : 50;
   /* with one processor, spinning only keeps the engine from running */
   c->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (uint64_t)spin_us * 1000 : 0;
-  c->spin_now_ns = c->spin_ns;
   memcpy(c->name, a.name, strlen(a.name));
   result = take_end(&a, c);
   if (result != BRICKS_OK) {

@@ -9,7 +9,7 @@
 
 #include "client/consumer.h"
 
-enum { kIdleCallsPerLook = 4096, kPausesPerClock = 32, kSpinShrink = 32 };
+enum { kIdleCallsPerLook = 4096, kPausesPerClock = 16, kVainSpinsMax = 32, kSpinEvery = 16 };
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -164,23 +164,23 @@ static bool any_has_news(bricks_consumer *const *consumers, uint32_t count) {
   return false;
 }
 
-/* Looks for a while. A look in vain makes the next one shorter, one with success longer: where
- * engine and consumer share a processor, spinning only keeps the engine from running. */
+/* Looks for a while; true when something came. Where engine and consumer share a processor,
+ * spinning only keeps the engine from running: after many looks in vain most waits sleep at once,
+ * and some look still, lest sleeping itself be what makes the engine slow. */
 static bool spin(bricks_consumer *const *consumers, uint32_t count) {
   bricks_consumer *first = consumers[0];
-  const uint64_t end = now_ns() + first->spin_now_ns;
+  if (first->vain_spins > kVainSpinsMax && ++first->vain_spins % kSpinEvery) return false;
+  const uint64_t end = now_ns() + first->spin_ns;
   do {
     for (uint32_t i = 0; i < kPausesPerClock; ++i) {
       if (any_has_news(consumers, count)) {
-        const uint64_t longer = first->spin_now_ns * 2;
-        first->spin_now_ns = longer < first->spin_ns ? longer : first->spin_ns;
+        first->vain_spins = 0;
         return true;
       }
       relax();
     }
   } while (now_ns() < end);
-  const uint64_t least = first->spin_ns / kSpinShrink, shorter = first->spin_now_ns / 2;
-  first->spin_now_ns = shorter > least ? shorter : least;
+  ++first->vain_spins;
   return false;
 }
 

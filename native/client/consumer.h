@@ -13,7 +13,8 @@ struct bricks_consumer {
   bool follow, busy_poll;
   uint32_t idle_calls; /* busy_poll: since the connection was last looked at */
   uint32_t give_back_slots;
-  uint64_t spin_ns, spin_now_ns; /* the most, and what experience has made of it */
+  uint64_t spin_ns;
+  uint32_t vain_spins; /* in a row, nothing came */
   int connection, data_event, space_event, poll_fd;
   uint8_t *region;
   uint64_t region_bytes;

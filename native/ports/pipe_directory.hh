@@ -15,7 +15,7 @@
 
 namespace bricks {
 
-// What both ends share of one pipe. Made by the output that fills it; kept alive by whoever uses it.
+// What both ends share of one pipe. Made by the output that fills it, kept alive by who uses it.
 struct PipeShare {
   std::string consumer_name;  // "eth3}0"
   int memory_fd = -1;         // memfd of the region; owned

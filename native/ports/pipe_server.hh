@@ -1,4 +1,4 @@
-// Serves ports.sock: hands consumers' ends of pipes to other programs (abi/pipe.h), one thread, epoll.
+// Serves ports.sock: hands consumers' ends of pipes to other programs (abi/pipe.h). One thread.
 #pragma once
 
 #include <memory>
