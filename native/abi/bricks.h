@@ -11,7 +11,8 @@
  *   bricks_detach(c);
  *
  * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not
- * thread-safe per consumer; different consumers are independent. Nothing here allocates after attach. */
+ * thread-safe per consumer; different consumers are independent. Nothing allocates after
+ * attach. */
 #ifndef BRICKS_H
 #define BRICKS_H
 
@@ -83,7 +84,7 @@ bricks_result bricks_wait_any(bricks_consumer *const *consumers, uint32_t count,
                               int64_t timeout_ms);
 
 /* Readable (POLLIN) when there may be news; for poll, epoll, select. Call bricks_next until it says
- * BRICKS_EMPTY before sleeping on it: that arms it. Belongs to the consumer: never read or close. */
+ * BRICKS_EMPTY before sleeping on it: that arms it. The consumer's own: never read or close. */
 int bricks_fd(bricks_consumer *consumer);
 
 /* LINKTYPE_ value of the pipe's packets (those that have no other), and its name. */

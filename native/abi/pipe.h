@@ -1,7 +1,8 @@
 /* What the two ends of a pipe share, and how an end is asked for over ports.sock.
  *
  * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the
- * consumer writes `head` and `cur`. Neither believes the other: every index is bounded before it is used.
+ * consumer writes `head` and `cur`. Neither trusts the other: every index is
+ * bounded before it is used.
  * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd.
  * The other side, having moved its index (or producer_state), looks at that word and signals; it
  * may lower the word as it does. */
