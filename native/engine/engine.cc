@@ -107,7 +107,7 @@ void Engine::copy_cells(Cells& cells) noexcept {
 bool Engine::resume() noexcept {
   InputSlot& input = *unfinished_->inputs[unfinished_input_];
   const bool complete = unfinished_->transmit(input.batch, true);
-  unfinished_->flush(wall_clock(), true);
+  active_->flush(wall_clock(), true);  // knows every output that is still there
   if (!complete) return false;
   input.port->release(input.batch);
   unfinished_ = nullptr;
@@ -189,7 +189,7 @@ void Engine::sleep(Nanos now) noexcept {
       port.arm_wait();
       fds[count++] = {port.wait_fd(), POLLIN, 0};
     }
-    unfinished_->flush(now, true);
+    active_->flush(now, true);
     if (resume()) return;  // came in before arm_wait was seen
   } else {
     for (const auto& input : active_->inputs) {

@@ -22,6 +22,7 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   made->control_bytes_ = round_up(control_bytes, kPage);
   made->buffer_offset_ = made->control_bytes_;
   made->buffers_ = buffers;
+  made->contents_.resize(buffers);
   // One page beyond the last buffer: copies run in whole cache lines.
   made->bytes_ =
       round_up(made->buffer_offset_ + uint64_t{buffers} * kBufferStride, kPage) + kPage;

@@ -33,6 +33,10 @@ class Region {
     return buffer_base_ + static_cast<uint64_t>(index) * kBufferStride;
   }
 
+  // What is in each buffer, in the words of whoever wrote it last (gen: its own mark); 0: unknown. A
+  // writer that leaves something else there sets 0. The engine's thread's, like the buffers.
+  uint32_t* contents() noexcept { return contents_.data(); }
+
   // `count` buffers, appended to `indexes`; not contiguous after the first releases. limit_reached.
   Status allocate_buffers(uint32_t count, std::vector<uint32_t>* indexes);
   void release_buffers(const std::vector<uint32_t>& indexes);
@@ -48,6 +52,7 @@ class Region {
   uint8_t* buffer_base_ = nullptr;
   uint64_t bytes_ = 0, control_bytes_ = 0, control_next_ = 0, buffer_offset_ = 0;
   uint32_t buffers_ = 0, buffer_next_ = 2;
+  std::vector<uint32_t> contents_;
   std::vector<uint32_t> free_buffers_;
   std::multimap<uint64_t, uint64_t> free_control_;  // bytes -> offset
 };

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <numeric>
@@ -27,6 +28,14 @@ struct GenPlan {
   bool shuffle = false, lossless = false;
 };
 
+// Tells one generator's packets from another's in the same region.
+uint32_t next_mark() noexcept {
+  static std::atomic<uint32_t> last{0};
+  uint32_t number = 0;
+  while (number == 0) number = ++last & 0xffff;
+  return number << 16;
+}
+
 class GenInput final : public Input {
  public:
   static Status open(const GenPlan& plan, std::shared_ptr<Region> region,
@@ -51,7 +60,10 @@ class GenInput final : public Input {
   uint8_t* base_ = nullptr;         // of buffer 0
   uint64_t stride_ = kBufferStride, own_bytes_ = 0;
   std::vector<uint32_t> circle_;   // the buffers at hand, in the order they are given out
-  std::vector<uint16_t> lengths_;  // by buffer; 0: no packet of ours was ever in it
+  // By buffer: our number and the length of our packet there; else something else is in it.
+  uint32_t* contents_ = nullptr;
+  std::vector<uint32_t> own_contents_;
+  uint32_t mark_ = next_mark();
   uint64_t made_ = 0, given_ = 0;
   uint32_t next_ = 0, lent_ = 0;  // positions in circle_
 };
@@ -74,7 +86,7 @@ Status GenInput::take_memory(std::shared_ptr<Region> region) {
     if (!status.ok()) return status;
     region_ = std::move(region);
     base_ = region_->buffer(0);
-    lengths_.resize(region_->buffer_count());
+    contents_ = region_->contents();
     return {};
   }
   const uint64_t lines = (traffic_length_max(plan_.traffic) + 127) / 64;
@@ -94,7 +106,8 @@ Status GenInput::take_memory(std::shared_ptr<Region> region) {
   base_ = static_cast<uint8_t*>(memory);
   circle_.resize(plan_.buffers);
   std::iota(circle_.begin(), circle_.end(), 0u);
-  lengths_.resize(plan_.buffers);
+  own_contents_.resize(plan_.buffers);
+  contents_ = own_contents_.data();
   return {};
 }
 
@@ -112,7 +125,7 @@ void GenInput::make_packets() {
 
 uint32_t GenInput::make_packet(uint32_t buffer) noexcept {
   const uint32_t length = build_packet(plan_.traffic, made_++, at(buffer));
-  lengths_[buffer] = static_cast<uint16_t>(length);
+  contents_[buffer] = mark_ | length;
   return length;
 }
 
@@ -130,9 +143,9 @@ uint32_t GenInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& ce
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t buffer = circle[i];
-    uint32_t length = lengths_[buffer];
-    // An output gave a buffer that never was ours: it gets a packet before it goes round.
-    if (length == 0) [[unlikely]]
+    // An output gave a buffer that is not ours, or wrote to it: it gets a packet before it goes round.
+    uint32_t length = contents_[buffer] ^ mark_;
+    if (length > UINT16_MAX) [[unlikely]]
       length = make_packet(buffer);
     batch.packets[i] = {.data = at(buffer),
                         .length = length,

@@ -90,6 +90,7 @@ Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
     const uint32_t seen = head_seen_.load(), end = published_.load();
     const bool sane = head <= mask_ && ((head - seen) & mask_) <= ((end - seen) & mask_);
     write_header();
+    for (uint32_t k = sane ? head : seen; k != end; k = (k + 1) & mask_) restore_slot(k);
     shared(ring_->head).store(sane ? head : seen, std::memory_order_release);
     shared(ring_->cur).store(sane ? head : seen, std::memory_order_release);
   };
@@ -131,6 +132,18 @@ void PipeOutput::write_header() noexcept {
     tail = published_.load();
     shared(ring_->tail).store(tail, std::memory_order_seq_cst);
   } while (tail != published_.load());
+}
+
+// A slot in flight that is not as it was sent: only its receive time cannot be had back.
+void PipeOutput::restore_slot(uint32_t k) noexcept {
+  netmap_slot& slot = ring_->slot[k];
+  const PipeSent& sent = sent_[k];
+  if (slot.buf_idx == sent.buffer && slot.len == sent.length &&
+      ((slot.flags & BRICKS_SLOT_MOREFRAG) == 0) == (sent.last == 1)) {
+    return;
+  }
+  const auto flags = static_cast<uint16_t>(sent.last ? 0 : BRICKS_SLOT_MOREFRAG);
+  slot = {sent.buffer, sent.length, flags, slot.ptr};
 }
 
 PipeOutput::~PipeOutput() {
@@ -208,7 +221,8 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   uint32_t done = 0;
   while (done < count) {
     const uint32_t run = same_link ? std::min(count - done, free_slots()) : 0;
-    PipeRun into = {ring_->slot, sent_.data(), mask_, tail_, region_->buffer(0)};
+    PipeRun into = {ring_->slot,         sent_.data(),       mask_, tail_,
+                    region_->buffer(0), region_->contents()};
     const uint32_t wrote = exchange ? exchange_run(into, batch, picks + done, run)
                                     : copy_run(into, batch, picks + done, run);
     tail_ = into.tail;
@@ -245,6 +259,7 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     const uint32_t part = std::min(packet.length - at, kBufferPayload);
     const bool last = i + 1 == need;
     PipeSent& sent = sent_[tail_];
+    region_->contents()[sent.buffer] = 0;
     std::memcpy(region_->buffer(sent.buffer), packet.data + at, part);
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
     ring_->slot[tail_] = {sent.buffer, static_cast<uint16_t>(part),

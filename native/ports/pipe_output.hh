@@ -42,6 +42,7 @@ class PipeOutput final : public Output {
   PipeOutput() = default;
   Status lay_out(uint32_t slots, uint32_t pipe_buffers);
   void write_header() noexcept;
+  void restore_slot(uint32_t k) noexcept;
   uint32_t free_slots() const noexcept { return mask_ - ((tail_ - head_) & mask_); }
   void watch_stall(Nanos now) noexcept;
   void settle(LedgerCell& cell) noexcept;

@@ -25,6 +25,7 @@ bool fits_slot(const Packet& packet) noexcept {
   PipeSent* const sent = run.sent;                                                           \
   netmap_slot* const slots = run.slots;                                                      \
   uint8_t* const buffers = run.buffers;                                                      \
+  uint32_t* const contents = run.contents;                                                   \
   const bool padded = batch.padded;                                                          \
   for (; i < count; ++i) {                                                                   \
     const Packet& packet = batch.packets[picks[i]];                                          \
@@ -34,6 +35,7 @@ bool fits_slot(const Packet& packet) noexcept {
     const uint32_t buffer = sent[tail].buffer, length = packet.length;                       \
     uint8_t* to = buffers + uint64_t{buffer} * kBufferStride;                                \
     const uint8_t* from = packet.data;                                                       \
+    contents[buffer] = 0;                                                                    \
     if (__builtin_expect(padded, 1)) {                                                       \
       std::memcpy(to, from, 64); /* whole lines: no branch on where the length ends */       \
       for (uint32_t at = 64; at < length; at += 64) std::memcpy(to + at, from + at, 64);     \

@@ -25,6 +25,7 @@ struct PipeRun {
   uint32_t mask;  // slots - 1
   uint32_t tail;  // first slot to fill; moved on
   uint8_t* buffers;  // buffer 0
+  uint32_t* contents;  // Region::contents(): copies leave 0 there
 };
 
 // Both take packets that fit one slot (up to kBufferPayload bytes, not cut), stop at the first that
