@@ -1,6 +1,6 @@
 /**
- * bricks for other TypeScript programs: engines in this process, the messages of `control.sock`, and
- * captures read without the native part.
+ * bricks for other TypeScript programs: engines in this process, the messages of `control.sock`,
+ * and captures read without the native part.
  */
 export { comparePartition, describePartition, type PartitionReport } from './capture/compare.ts';
 export { flowOf } from './capture/flow.ts';

@@ -28,8 +28,9 @@ function outcomeOf(golden: GoldenCase, folder: string): string {
   for (const input of golden.inputs.keys())
     writeFileSync(join(folder, `${input}.in.pcap`), captureOf(frames, input));
   const script = join(folder, 'case.lua');
-  writeFileSync(script, scriptOf(golden, folder));
+  writeFileSync(script, scriptOf(golden));
   const run = spawnSync(join(root, 'bin/bricks'), ['-f', script], {
+    cwd: folder,
     // The seed makes the balancer's choices the same on every run.
     env: { ...process.env, BRICKS_RUN_DIR: folder, BRICKS_HASH_SEED: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -77,11 +77,13 @@ export function captureOf(frames: readonly NumberedFrame[], input: string): Buff
   return pcapOf(frames.filter((frame) => frame.input === input));
 }
 
-/** The whole script: inputs and outputs are files of `folder`; ends with the ledger on stdout. */
-export function scriptOf(golden: GoldenCase, folder: string): string {
-  return `local folder = "${folder}/"
-function input(name) return "pcap:" .. folder .. name .. ".in.pcap" end
-function output(name) return "pcap:" .. folder .. name .. ".out.pcap" end
+/**
+ * The whole script; ends with the ledger on stdout. Files are in the working folder and named
+ * without it: a LoadBalancer's choice depends on its outputs' names.
+ */
+export function scriptOf(golden: GoldenCase): string {
+  return `function input(name) return "pcap:" .. name .. ".in.pcap" end
+function output(name) return "pcap:" .. name .. ".out.pcap" end
 pe = PktEngine.new("case")
 ${golden.graph}
 pe:start()

@@ -47,7 +47,7 @@ function bytesOfIpv6(text: string): Buffer {
   return buffer;
 }
 
-/** `10.0.0.1:80`, `10.0.0.1`, `[2001:db8::1]:80`, `2001:db8::1`; the MAC follows from the address. */
+/** `10.0.0.1:80`, `10.0.0.1`, `[2001:db8::1]:80`, `2001:db8::1`; its MAC follows from it. */
 function hostOf(text: string): Host {
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text);
   const plain = /^([\d.]+)(?::(\d+))?$/.exec(text);
