@@ -63,6 +63,7 @@ void Engine::attend() noexcept {
   std::lock_guard lock(mutex_);
   attention_.store(false, std::memory_order_relaxed);
   if (!request_.open) return;
+  for (const auto& input : active_->inputs) input->port->settle(input->cell);
   if (request_.next) adopt(request_.next);
   active_->flush(wall_clock(), true);
   if (request_.cells) copy_cells(*request_.cells);

@@ -19,6 +19,7 @@ class PacketInput final : public Input {
 
   uint32_t receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& cell) noexcept override;
   void release(Batch& batch) noexcept override;
+  void settle(LedgerCell& cell) noexcept override { read_statistics(cell); }
   int wait_fd() const noexcept override { return ring_.fd(); }
   std::string take_warning() override;
   std::string describe() const override;

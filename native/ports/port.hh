@@ -24,6 +24,10 @@ class Input {
   // Every packet of `batch` is dealt with: their memory may be used again.
   virtual void release(Batch& batch) noexcept = 0;
 
+  // Somebody is about to read `cell`, or this input is about to stop: counts what the device knows
+  // and receive() has not asked for yet. Called between breaths.
+  virtual void settle(LedgerCell& cell) noexcept { (void)cell; }
+
   // True once a finite input has given its last packet.
   virtual bool finished() const noexcept { return false; }
   // True when outputs should be waited for rather than overrun (file replay).

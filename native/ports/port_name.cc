@@ -131,9 +131,7 @@ Status parse_port_name(const std::string& text, PortName* name) {
     name->scheme = "pipe";
   }
   if (name->scheme == "pipe") return check_pipe(*name);
-  if (name->scheme == "null") {
-    return name->target.empty() ? Status() : refuse(text, "nothing comes after null:");
-  }
+  if (name->scheme == "null") return {};  // what comes after it tells several apart
   if (name->scheme == "packet" || name->scheme == "netmap" || name->scheme == "xdp") {
     return check_interface(*name);
   }

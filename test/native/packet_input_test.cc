@@ -145,6 +145,34 @@ void kernel_drops_are_counted() {
   CHECK(received > 1000 && received < kSent);
 }
 
+// Whoever looks at the ledger, or ends the engine, need not wait for the next time it asks.
+void kernel_drops_are_settled() {
+  Random random(kSeed + 12);
+  PacketSettings settings;
+  settings.ring_mib = 1;
+  auto input = must_open("far", settings);
+  if (!input) return;
+  constexpr uint64_t kSent = 20000;
+  const Frame frame = random_frame(random, 60);
+  Sender sender("near");
+  for (uint64_t i = 0; i < kSent; ++i) CHECK(sender.send(frame));
+  LedgerCell cell;
+  input->settle(cell);
+  const uint64_t dropped = cell.dropped[static_cast<uint32_t>(Drop::kernel)];
+  CHECK(dropped > 0);
+  CHECK_EQ(cell.packets, dropped);
+  input->settle(cell);
+  CHECK_EQ(cell.packets, dropped);
+  const auto batch = std::make_unique<Batch>();
+  for (const Nanos start = wall_clock(); cell.packets < kSent;) {
+    // Its clock stands still: it does not ask by itself.
+    if (input->receive(*batch, kBatchDefault, 0, cell) > 0) input->release(*batch);
+    if (wall_clock() - start > 2'000'000'000) break;
+  }
+  CHECK_EQ(cell.packets, kSent);
+  CHECK_EQ(cell.dropped_total(), dropped);
+}
+
 void cut_packets_say_so() {
   Random random(kSeed + 7);
   PacketSettings settings;
@@ -318,6 +346,7 @@ TEST(packet_input_held_batches) { in_own_network(batches_held_keep_their_bytes);
 TEST(packet_input_outgoing) { in_own_network(outgoing_packets_are_left_out); }
 TEST(packet_input_promiscuous) { in_own_network(promiscuous_until_closed); }
 TEST(packet_input_kernel_drops) { in_own_network(kernel_drops_are_counted); }
+TEST(packet_input_settles) { in_own_network(kernel_drops_are_settled); }
 TEST(packet_input_cut) { in_own_network(cut_packets_say_so); }
 TEST(packet_input_large_frames) { in_own_network(large_frames_are_whole); }
 TEST(packet_input_removed_interface) { in_own_network(removed_interface_is_survived); }
