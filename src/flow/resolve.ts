@@ -23,7 +23,13 @@ interface Draft {
   readonly byKey: Map<string, Outlet>;
   readonly inlets: { port: string; brick: number }[];
   readonly complaints: Complaint[];
+  /** All names of outputs as the script gave them. */
+  readonly given: ReadonlySet<string>;
+  /** The last number that freeLabel gave out. */
+  numbered: number;
 }
+
+const forgetting = 'null:';
 
 /**
  * The graph of `roots`; throws invalid_graph (or invalid_port_name) with every fault in one
@@ -38,6 +44,8 @@ export function resolve(roots: readonly Brick[], rules: GraphRules): NativeGraph
     byKey: new Map(),
     inlets: [],
     complaints: checkBricks(bricks, rules),
+    given: new Set(bricks.flatMap((brick) => brick.outputs)),
+    numbered: 1,
   };
   bricks.forEach((_, index) => {
     addOutlets(draft, index, rules);
@@ -72,10 +80,19 @@ function idOf(draft: Draft, index: number): string {
   return draft.bricks[index]?.id ?? '?';
 }
 
+/** `null:` may be there as often as one likes: `null:`, `null:2`, `null:3` tell them apart. */
+function freeLabel(draft: Draft): string {
+  if (!draft.byKey.has(forgetting)) return forgetting;
+  do draft.numbered += 1;
+  while (draft.given.has(`${forgetting}${draft.numbered}`));
+  return `${forgetting}${draft.numbered}`;
+}
+
 function addOutlets(draft: Draft, index: number, rules: GraphRules): void {
   const brick = draft.bricks[index] as Brick;
   const own: Outlet[] = [];
-  for (const name of outputNames(brick, rules)) {
+  for (const given of outputNames(brick, rules)) {
+    const name = given === forgetting ? freeLabel(draft) : given;
     const key = portKey(name, rules);
     const outlet: Outlet = { name, owner: index, brick: undefined };
     const earlier = draft.byKey.get(key);

@@ -10,7 +10,7 @@ import {
   chained,
   type HandleMethod,
 } from './api.ts';
-import { newOptions, optionsTable, tableOptions } from './brick-options.ts';
+import { checkedOptions, newOptions, optionsTable, tableOptions } from './brick-options.ts';
 import { printHelp } from './help.ts';
 import { BrickHandle, type Result } from './values.ts';
 
@@ -69,7 +69,9 @@ function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): t
     );
   }
   context.registry.change(brick, () => {
-    brick.outputs = brick.outputs.filter((output) => output !== name);
+    // null: may be there several times: the last one goes.
+    const last = brick.outputs.lastIndexOf(name);
+    brick.outputs = brick.outputs.filter((_, index) => index !== last);
   });
   return chained;
 }
@@ -77,7 +79,7 @@ function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): t
 function setOptions(context: ApiContext, brick: Brick, args: Arguments): typeof chained {
   const table = args.table('options');
   const wanted = table === undefined ? {} : tableOptions('b:set', brick.kind, table);
-  const options = context.binding.checkBrickOptions(brick.kind, { ...brick.options, ...wanted });
+  const options = checkedOptions(context, brick.kind, { ...brick.options, ...wanted });
   context.registry.change(brick, () => {
     brick.options = options;
   });

@@ -3,7 +3,6 @@
 import type { LinkSettings } from '../engine/registry.ts';
 import { statsOf } from '../engine/stats.ts';
 import { BricksError } from '../errors.ts';
-import type { EngineOptions } from '../native/binding.ts';
 import {
   type ApiClass,
   type ApiContext,
@@ -12,66 +11,10 @@ import {
   type HandleMethod,
 } from './api.ts';
 import { currentStats } from './api-bricks.ts';
+import { batchOf, createEngine, defaultBatch, readOptions } from './engine-options.ts';
 import { printHelp } from './help.ts';
 import { engineStatsText } from './texts.ts';
-import { EngineHandle, type LuaValue, type Result, type TableValue, typeName } from './values.ts';
-
-/**
- * packet-bricks' batch had no effect and scripts pass 1024: more than fits means as many as fit.
- */
-function batchOf(context: ApiContext, batch: number): number {
-  return Math.min(batch, context.binding.limits()['kBatchMax'] ?? 256);
-}
-
-function refuseOption(name: string, wanted: string, value: LuaValue): never {
-  throw new BricksError(
-    'invalid_argument',
-    `PktEngine.new: option ${name} must be ${wanted}, got ${typeName(value)}`,
-  );
-}
-
-function wholeNumber(value: LuaValue): number {
-  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isInteger(number) ? number : Number.NaN;
-}
-
-function pipeSlots(context: ApiContext, value: LuaValue): number {
-  const { kPipeSlotsMin: least = 16, kPipeSlotsMax: most = 65536 } = context.binding.limits();
-  const slots = wholeNumber(value);
-  if (slots >= least && slots <= most && Number.isInteger(Math.log2(slots))) return slots;
-  return refuseOption('pipe_slots', `a power of two from ${least} to ${most}`, value);
-}
-
-function readOptions(context: ApiContext, table: TableValue | undefined): EngineOptions {
-  let options: EngineOptions = {};
-  if (table !== undefined && table.list.length > 0) {
-    throw new BricksError(
-      'invalid_argument',
-      'PktEngine.new: options need names, like { shared = true }',
-    );
-  }
-  for (const [name, value] of table?.fields ?? []) {
-    switch (name) {
-      case 'shared':
-        if (typeof value !== 'boolean') refuseOption(name, 'true or false', value);
-        options = { ...options, shared: value === true };
-        break;
-      case 'pipe_slots':
-        options = { ...options, pipeSlots: pipeSlots(context, value) };
-        break;
-      case 'batch':
-        if (!(wholeNumber(value) >= 1)) refuseOption(name, 'a whole number, at least 1', value);
-        options = { ...options, batch: batchOf(context, wholeNumber(value)) };
-        break;
-      default:
-        throw new BricksError(
-          'invalid_argument',
-          `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, batch`,
-        );
-    }
-  }
-  return options;
-}
+import { EngineHandle, type Result } from './values.ts';
 
 function newEngine(context: ApiContext, args: Arguments): Result {
   const name = args.text('name');
@@ -83,9 +26,8 @@ function newEngine(context: ApiContext, args: Arguments): Result {
       `PktEngine.new: argument #1 (name) must be text of 1 to ${nameMax} bytes, got ${bytes}`,
     );
   }
-  const cpu = args.optionalNumber('cpu');
-  const options = readOptions(context, args.table('options'));
-  if (!context.registry.create(name, { ...options, ...(cpu === undefined ? {} : { cpu }) })) {
+  const options = { ...defaultBatch(), ...readOptions(context, args.table('options')) };
+  if (!createEngine(context, name, options, args.optionalNumber('cpu'))) {
     context.write('stderr', `engine "${name}" already exists: this is another handle to it\n`);
   }
   return new EngineHandle(name);

@@ -34,14 +34,30 @@ export function tableOptions(where: string, kind: string, table: TableValue): Op
 }
 
 /**
+ * Options completed with defaults. A range is all that a descriptor says of a number: the 3 in the
+ * middle of a tuple's is refused here, not only when the brick is made.
+ */
+export function checkedOptions(context: ApiContext, kind: string, options: Options): Options {
+  const checked = context.binding.checkBrickOptions(kind, options);
+  const { tuple } = checked;
+  if (tuple !== undefined && tuple !== 2 && tuple !== 4) {
+    throw new BricksError(
+      'invalid_argument',
+      `${kind}: option tuple must be 2 (addresses) or 4 (addresses and ports), got ${tuple}`,
+    );
+  }
+  return checked;
+}
+
+/**
  * The second argument of Brick.new: a table of options, or packet-bricks' split mode, which only a
  * LoadBalancer heeds: 2 is the 2-tuple, everything else the 4-tuple.
  */
 export function newOptions(context: ApiContext, kind: string, split: LuaValue): Options {
-  if (split === undefined) return context.binding.checkBrickOptions(kind, {});
+  if (split === undefined) return checkedOptions(context, kind, {});
   if (split instanceof TableValue) {
     const options = tableOptions('Brick.new', kind, split);
-    return context.binding.checkBrickOptions(kind, options);
+    return checkedOptions(context, kind, options);
   }
   const isNumeral = typeof split === 'string' && split.trim() !== '';
   const mode = isNumeral ? Number(split) : split;
@@ -54,7 +70,7 @@ export function newOptions(context: ApiContext, kind: string, split: LuaValue): 
   }
   const takesTuple = context.rules.kinds.get(kind)?.options.some(({ name }) => name === 'tuple');
   const options: Options = takesTuple ? { tuple: mode === 2 ? 2 : 4 } : {};
-  return context.binding.checkBrickOptions(kind, options);
+  return checkedOptions(context, kind, options);
 }
 
 export function optionsTable(options: Options): Result {

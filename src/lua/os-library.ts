@@ -90,6 +90,12 @@ function os_utc_offset(L: LuaState): number {
   return 1;
 }
 
+/** For the prelude's collectgarbage("count"): JavaScript's heap, which is where Lua's values are. */
+function os_heap_kilobytes(L: LuaState): number {
+  lua.lua_pushnumber(L, process.memoryUsage().heapUsed / 1024);
+  return 1;
+}
+
 export function openOs(L: LuaState, output: Output, exit: Exit): void {
   extendGlobal(L, 'os', {
     clock: os_clock,
@@ -100,5 +106,6 @@ export function openOs(L: LuaState, output: Output, exit: Exit): void {
     rename: os_rename,
     tmpname: os_tmpname,
     utc_offset: os_utc_offset,
+    heap_kilobytes: os_heap_kilobytes,
   });
 }
