@@ -22,7 +22,10 @@ export const errorCatalogue = {
   unsupported: { exit: exitCodes.failure, summary: 'this machine or kernel cannot do it' },
   script_failed: { exit: exitCodes.failure, summary: 'the Lua script raised an error' },
   usage: { exit: exitCodes.usage, summary: 'the command line makes no sense' },
-  invalid_argument: { exit: exitCodes.configuration, summary: 'an argument or option out of range' },
+  invalid_argument: {
+    exit: exitCodes.configuration,
+    summary: 'an argument or option out of range',
+  },
   invalid_port_name: { exit: exitCodes.configuration, summary: 'a port name that makes no sense' },
   invalid_graph: { exit: exitCodes.configuration, summary: 'bricks, inputs, outputs do not fit' },
   unknown_brick: { exit: exitCodes.configuration, summary: 'no brick of that kind' },

@@ -1,8 +1,8 @@
 /**
- * What the daemon and its clients say to each other over `control.sock`: WebSocket text messages, one
- * JSON object each. A client sends requests with an `id` of its choice; the daemon answers with any
- * number of `output` messages and exactly one `done` of the same id. Requests of one connection that
- * run Lua are carried out in order; `interrupt` overtakes them.
+ * What the daemon and its clients say to each other over `control.sock`: WebSocket text messages,
+ * one JSON object each. A client sends requests with an `id` of its choice; the daemon answers with
+ * any number of `output` messages and exactly one `done` of the same id. Requests of one connection
+ * that run Lua are carried out in order; `interrupt` overtakes them.
  */
 import type { ErrorCode } from './errors.ts';
 
