@@ -1,8 +1,8 @@
 /**
  * Every function of the native addon, typed and documented once. `load.ts` finds it. All calls are
- * synchronous and thread-safe: the daemon's main thread and the Lua worker load the same addon and
- * see the same engines. A failed call throws a `BricksError` whose `code` is a name of the catalogue
- * (`src/errors.ts`), and has changed nothing.
+ * synchronous and thread-safe: the daemon's main thread and the Lua worker load the same addon,
+ * and see the same engines. A failed call throws a `BricksError` whose `code` is a name of the
+ * catalogue (`src/errors.ts`), and has changed nothing.
  */
 
 export type OptionValue = boolean | number | string | string[] | number[];
