@@ -2,7 +2,7 @@
  * What a whole-program test lives in: a runtime folder of its own, and programs that end with it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -128,6 +128,11 @@ export class World {
     return program;
   }
 
+  /** Starts any program, as `start` does. */
+  startProgram(command: string, args: readonly string[], input?: string): Program {
+    return this.#spawn(command, args, input);
+  }
+
   async #finish(program: Program): Promise<Ended> {
     const over = await Promise.race([
       program.ended,
@@ -165,6 +170,13 @@ export class World {
   file(name: string, content: string | Buffer): string {
     const path = join(this.folder, name);
     writeFileSync(path, content);
+    return path;
+  }
+
+  /** Makes a folder in the folder; returns its path. */
+  folderOf(name: string): string {
+    const path = join(this.folder, name);
+    mkdirSync(path, { recursive: true });
     return path;
   }
 
