@@ -49,6 +49,32 @@ inline Spread measure_rate(const std::function<uint64_t()>& some) {
   return spread(runs);
 }
 
+// The same for two loops in turns, so that whatever else the machine does meets both.
+struct PairOfSpreads {
+  Spread value, limit;
+};
+inline PairOfSpreads measure_with_limit(const std::function<uint64_t()>& some,
+                                        const std::function<uint64_t()>& limit) {
+  std::vector<double> values, limits;
+  const auto once = [](const std::function<uint64_t()>& loop) {
+    uint64_t packets = 0;
+    const double begin = seconds_now();
+    double end = begin;
+    while (end - begin < kRunSeconds / 2) {
+      for (int i = 0; i < 64; ++i) packets += loop();
+      end = seconds_now();
+    }
+    return static_cast<double>(packets) / (end - begin) / 1e6;
+  };
+  for (int run = -1; run < kRuns + 2; ++run) {
+    const double l = once(limit), v = once(some);
+    if (run < 0) continue;
+    limits.push_back(l);
+    values.push_back(v);
+  }
+  return {spread(values), spread(limits)};
+}
+
 using Figures = std::vector<Figure>;
 
 // Every question is one function that adds its figures; `wanted` says whether a name was asked for.

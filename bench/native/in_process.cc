@@ -112,46 +112,58 @@ Graph one_brick(const std::string& input, const std::string& kind, uint32_t outp
   return graph;
 }
 
-// The limit loop over as many buffers as `input` has, in the same order as gen: lays them out.
-double measure_limit(uint32_t buffers, bool shuffled) {
-  std::shared_ptr<Region> region;
-  must(Region::create("limit", 4096, kSharedRegionBuffers, &region));
-  std::vector<uint32_t> order;
-  must(region->allocate_buffers(buffers, &order));
-  uint64_t state = 1;
-  for (size_t i = 0; i < order.size(); ++i) {
-    uint8_t* frame = region->buffer(order[i]);
-    for (uint32_t k = 0; k < 64; ++k) frame[k] = static_cast<uint8_t>((i >> (k % 4 * 8)) + k);
+// The limit loop over as many buffers as the input set has.
+class Limit {
+ public:
+  Limit(uint32_t buffers, bool shuffled) {
+    must(Region::create("limit", 4096, kSharedRegionBuffers, &region_));
+    std::vector<uint32_t> order;
+    must(region_->allocate_buffers(buffers, &order));
+    for (size_t i = 0; i < order.size(); ++i) {
+      uint8_t* frame = region_->buffer(order[i]);
+      for (uint32_t k = 0; k < 64; ++k) frame[k] = static_cast<uint8_t>((i >> (k % 4 * 8)) + k);
+    }
+    uint64_t state = 1;
+    for (size_t i = order.size() - 1; shuffled && i > 0; --i) {
+      state = state * 6364136223846793005ull + 1442695040888963407ull;
+      std::swap(order[i], order[(state >> 33) % (i + 1)]);
+    }
+    loop_ = std::make_unique<LimitLoop>(*region_, std::move(order));
   }
-  for (size_t i = order.size() - 1; shuffled && i > 0; --i) {
-    state = state * 6364136223846793005ull + 1442695040888963407ull;
-    std::swap(order[i], order[(state >> 33) % (i + 1)]);
-  }
-  LimitLoop loop(*region, std::move(order));
-  return measure_rate([&] { return loop.run_batch(); }).median;
-}
+  uint64_t run_batch() { return loop_->run_batch(); }
+
+ private:
+  std::shared_ptr<Region> region_;
+  std::unique_ptr<LimitLoop> loop_;
+};
 
 void lane_figure(Figures& figures, const char* name, const char* input_set, const Graph& graph,
-                 bool shared, double limit) {
+                 bool shared, Limit* limit = nullptr) {
   Lane lane(graph, shared);
-  const Spread value = measure_rate([&] { return lane.breathe(); });
+  if (limit) {
+    const PairOfSpreads both =
+        measure_with_limit([&] { return lane.breathe(); }, [&] { return limit->run_batch(); });
+    figures.push_back({name, input_set, "Mpps", both.value, both.limit.median});
+  } else {
+    const Spread value = measure_rate([&] { return lane.breathe(); });
+    figures.push_back({name, input_set, "Mpps", value, 0});
+  }
   lane.check(name);
-  figures.push_back({name, input_set, "Mpps", value, limit});
 }
 
 void measure_lb4(Figures& figures) {
-  const double hot = measure_limit(5120, false), shuffled = measure_limit(131072, true);
-  lane_figure(figures, "lb4", "hot", one_brick(kHot, "LoadBalancer", 4, "b{"), true, hot);
+  Limit hot(5120, false), shuffled(131072, true);
+  lane_figure(figures, "lb4", "hot", one_brick(kHot, "LoadBalancer", 4, "b{"), true, &hot);
   lane_figure(figures, "lb4", "shuffled", one_brick(kShuffled, "LoadBalancer", 4, "b{"), true,
-              shuffled);
+              &shuffled);
   lane_figure(figures, "lb4", "mixed IMIX, shuffled", one_brick(kMixed, "LoadBalancer", 4, "b{"),
-              true, shuffled);
+              true, &shuffled);
 }
 
 void measure_own_memory(Figures& figures) {
-  lane_figure(figures, "lb4-own-memory", "hot", one_brick(kHot, "LoadBalancer", 4, "b{"), false, 0);
+  lane_figure(figures, "lb4-own-memory", "hot", one_brick(kHot, "LoadBalancer", 4, "b{"), false);
   lane_figure(figures, "lb4-own-memory", "hot IMIX", one_brick(kHotImix, "LoadBalancer", 4, "b{"),
-              false, 0);
+              false);
 }
 
 void measure_filter(Figures& figures) {
@@ -175,12 +187,12 @@ void measure_in_process(const Wanted& wanted, Figures& figures) {
   if (wanted("lb4")) measure_lb4(figures);
   if (wanted("lb4-own-memory")) measure_own_memory(figures);
   if (wanted("dup4")) {
-    lane_figure(figures, "dup4", "hot", one_brick(kHot, "Duplicator", 4, "b{"), true, 0);
+    lane_figure(figures, "dup4", "hot", one_brick(kHot, "Duplicator", 4, "b{"), true);
   }
   if (wanted("merge")) {
     Graph graph = one_brick(kHot, "Merge", 1, "b{0");
     graph.inlets.push_back({"gen:60?flows=1000&buffers=5120&seed=2", 0});
-    lane_figure(figures, "merge", "hot, 2 inputs", graph, true, 0);
+    lane_figure(figures, "merge", "hot, 2 inputs", graph, true);
   }
   if (wanted("filter")) measure_filter(figures);
 }

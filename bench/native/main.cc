@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
     return names.empty() || names.count(name) != 0;
   };
   bench::Figures figures;
+  bench::measure_with_consumer(wanted, figures);  // forks: before anything makes threads
   bench::measure_in_process(wanted, figures);
   if (json) print_json(figures);
   else print_table(figures);

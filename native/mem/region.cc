@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -12,6 +13,10 @@ namespace bricks {
 
 namespace {
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kHugePage = 2u << 20;
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25  // Linux 6.1
+#endif
 constexpr uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 }  // namespace
 
@@ -22,7 +27,6 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   made->control_bytes_ = round_up(control_bytes, kPage);
   made->buffer_offset_ = made->control_bytes_;
   made->buffers_ = buffers;
-  made->contents_.resize(buffers);
   // One page beyond the last buffer: copies run in whole cache lines.
   made->bytes_ =
       round_up(made->buffer_offset_ + uint64_t{buffers} * kBufferStride, kPage) + kPage;
@@ -33,13 +37,43 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   }
   // A consumer that could shrink the file would make the engine fault on its next write.
   fcntl(made->fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-  void* memory =
-      mmap(nullptr, made->bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, made->fd_, 0);
-  if (memory == MAP_FAILED) return system_error("cannot map memory for " + name, errno);
-  made->base_ = static_cast<uint8_t*>(memory);
+  if (!made->map()) return system_error("cannot map memory for " + name, errno);
   made->buffer_base_ = made->base_ + made->buffer_offset_;
   *region = std::move(made);
   return {};
+}
+
+// At an address where huge pages can be: reserve more, take the aligned part, give back the rest.
+bool Region::map() noexcept {
+  const uint64_t reserved = bytes_ + kHugePage;
+  void* room = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return false;
+  const auto begin = reinterpret_cast<uint64_t>(room);
+  const uint64_t aligned = round_up(begin, kHugePage);
+  auto* at = static_cast<uint8_t*>(room) + (aligned - begin);
+  munmap(at + bytes_, reserved - (aligned - begin) - bytes_);
+  if (aligned != begin) munmap(room, aligned - begin);
+  void* memory = mmap(at, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd_, 0);
+  if (memory == MAP_FAILED) {
+    munmap(at, bytes_);
+    return false;
+  }
+  base_ = at;
+  return true;
+}
+
+// Packet headers lie 2,112 bytes apart: with small pages nearly each has its own, and looking up the
+// page costs more than the packet. Best effort: a kernel that cannot leaves things as they are.
+void Region::use_huge_pages(uint64_t begin, uint64_t end) noexcept {
+  begin = round_up(begin, kHugePage);
+  end = end / kHugePage * kHugePage;
+  if (begin >= end) return;
+  // A huge page can only take the place of something: one touch each.
+  for (uint64_t at = begin; at < end; at += kHugePage) {
+    auto* byte = reinterpret_cast<volatile uint8_t*>(base_ + at);
+    *byte = *byte;
+  }
+  madvise(base_ + begin, end - begin, MADV_COLLAPSE);
 }
 
 Region::~Region() {
@@ -55,6 +89,10 @@ Status Region::allocate_buffers(uint32_t count, std::vector<uint32_t>* indexes) 
                                      std::to_string(count) + " are needed"};
   }
   indexes->reserve(indexes->size() + count);
+  const uint32_t fresh = std::min(count, buffers_ - buffer_next_);
+  // From the last huge page that is not yet whole; the very first begins with the control area.
+  const uint64_t first = buffer_next_ == kFirstBuffer ? 0 : buffer_end(buffer_next_);
+  use_huge_pages(first / kHugePage * kHugePage, buffer_end(buffer_next_ + fresh));
   for (uint32_t i = 0; i < count; ++i) {
     if (buffer_next_ < buffers_) {
       indexes->push_back(buffer_next_++);

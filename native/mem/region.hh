@@ -33,10 +33,6 @@ class Region {
     return buffer_base_ + static_cast<uint64_t>(index) * kBufferStride;
   }
 
-  // What is in each buffer, in the words of whoever wrote it last (gen: its own mark); 0: unknown. A
-  // writer that leaves something else there sets 0. The engine's thread's, like the buffers.
-  uint32_t* contents() noexcept { return contents_.data(); }
-
   // `count` buffers, appended to `indexes`; not contiguous after the first releases. limit_reached.
   Status allocate_buffers(uint32_t count, std::vector<uint32_t>* indexes);
   void release_buffers(const std::vector<uint32_t>& indexes);
@@ -46,13 +42,19 @@ class Region {
   void release_control(uint64_t offset, uint64_t bytes);
 
  private:
+  static constexpr uint32_t kFirstBuffer = 2;
   Region() = default;
+  bool map() noexcept;
+  void use_huge_pages(uint64_t begin, uint64_t end) noexcept;
+  // Offset of buffer `index`: where those before it end.
+  uint64_t buffer_end(uint32_t index) const noexcept {
+    return buffer_offset_ + uint64_t{index} * kBufferStride;
+  }
   int fd_ = -1;
   uint8_t* base_ = nullptr;
   uint8_t* buffer_base_ = nullptr;
   uint64_t bytes_ = 0, control_bytes_ = 0, control_next_ = 0, buffer_offset_ = 0;
-  uint32_t buffers_ = 0, buffer_next_ = 2;
-  std::vector<uint32_t> contents_;
+  uint32_t buffers_ = 0, buffer_next_ = kFirstBuffer;
   std::vector<uint32_t> free_buffers_;
   std::multimap<uint64_t, uint64_t> free_control_;  // bytes -> offset
 };

@@ -2,10 +2,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <numeric>
 #include <random>
 #include <vector>
 
@@ -28,14 +26,6 @@ struct GenPlan {
   bool shuffle = false, lossless = false;
 };
 
-// Tells one generator's packets from another's in the same region.
-uint32_t next_mark() noexcept {
-  static std::atomic<uint32_t> last{0};
-  uint32_t number = 0;
-  while (number == 0) number = ++last & 0xffff;
-  return number << 16;
-}
-
 class GenInput final : public Input {
  public:
   static Status open(const GenPlan& plan, std::shared_ptr<Region> region,
@@ -50,20 +40,21 @@ class GenInput final : public Input {
 
  private:
   explicit GenInput(const GenPlan& plan) : plan_(plan) {}
+  struct Turn {
+    uint32_t buffer;  // with kForeignBuffer: something else is in it, it gets a packet first
+    uint32_t length;  // of the packet in it
+  };
   Status take_memory(std::shared_ptr<Region> region);
   void make_packets();
   uint8_t* at(uint32_t buffer) const noexcept { return base_ + uint64_t{buffer} * stride_; }
-  uint32_t make_packet(uint32_t buffer) noexcept;
+  void make_packet(Turn& turn) noexcept;
 
   const GenPlan plan_;
   std::shared_ptr<Region> region_;  // null: memory of its own
   uint8_t* base_ = nullptr;         // of buffer 0
   uint64_t stride_ = kBufferStride, own_bytes_ = 0;
-  std::vector<uint32_t> circle_;   // the buffers at hand, in the order they are given out
-  // By buffer: our number and the length of our packet there; else something else is in it.
-  uint32_t* contents_ = nullptr;
-  std::vector<uint32_t> own_contents_;
-  uint32_t mark_ = next_mark();
+  std::vector<Turn> circle_;  // the buffers at hand, in the order they are given out
+  bool plain_ = false;
   uint64_t made_ = 0, given_ = 0;
   uint32_t next_ = 0, lent_ = 0;  // positions in circle_
 };
@@ -75,6 +66,7 @@ Status GenInput::open(const GenPlan& plan, std::shared_ptr<Region> region,
   if (traffic_length_max(plan.traffic) > kBufferPayload) region = nullptr;
   Status status = made->take_memory(std::move(region));
   if (!status.ok()) return status;
+  made->plain_ = traffic_length_max(plan.traffic) <= kBufferPayload;
   made->make_packets();
   *input = std::move(made);
   return {};
@@ -82,11 +74,12 @@ Status GenInput::open(const GenPlan& plan, std::shared_ptr<Region> region,
 
 Status GenInput::take_memory(std::shared_ptr<Region> region) {
   if (region) {
-    Status status = region->allocate_buffers(plan_.buffers, &circle_);
+    std::vector<uint32_t> buffers;
+    Status status = region->allocate_buffers(plan_.buffers, &buffers);
     if (!status.ok()) return status;
+    for (const uint32_t buffer : buffers) circle_.push_back({buffer, 0});
     region_ = std::move(region);
     base_ = region_->buffer(0);
-    contents_ = region_->contents();
     return {};
   }
   const uint64_t lines = (traffic_length_max(plan_.traffic) + 127) / 64;
@@ -104,29 +97,29 @@ Status GenInput::take_memory(std::shared_ptr<Region> region) {
   }
   madvise(memory, own_bytes_, MADV_HUGEPAGE);
   base_ = static_cast<uint8_t*>(memory);
-  circle_.resize(plan_.buffers);
-  std::iota(circle_.begin(), circle_.end(), 0u);
-  own_contents_.resize(plan_.buffers);
-  contents_ = own_contents_.data();
+  for (uint32_t buffer = 0; buffer < plan_.buffers; ++buffer) circle_.push_back({buffer, 0});
   return {};
 }
 
 GenInput::~GenInput() {
-  if (region_) region_->release_buffers(circle_);
+  if (region_) {
+    std::vector<uint32_t> buffers;
+    for (const Turn& turn : circle_) buffers.push_back(turn.buffer & ~kForeignBuffer);
+    region_->release_buffers(buffers);
+  }
   if (own_bytes_) munmap(base_, own_bytes_);
 }
 
 void GenInput::make_packets() {
-  for (uint32_t buffer : circle_) make_packet(buffer);
+  for (Turn& turn : circle_) make_packet(turn);
   if (!plan_.shuffle) return;
   std::mt19937_64 random(plan_.traffic.seed);
   for (size_t i = circle_.size(); i > 1; --i) std::swap(circle_[i - 1], circle_[random() % i]);
 }
 
-uint32_t GenInput::make_packet(uint32_t buffer) noexcept {
-  const uint32_t length = build_packet(plan_.traffic, made_++, at(buffer));
-  contents_[buffer] = mark_ | length;
-  return length;
+void GenInput::make_packet(Turn& turn) noexcept {
+  turn.buffer &= ~kForeignBuffer;
+  turn.length = build_packet(plan_.traffic, made_++, at(turn.buffer));
 }
 
 uint32_t GenInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& cell) noexcept {
@@ -137,26 +130,26 @@ uint32_t GenInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& ce
   batch.count = count;
   batch.link = LinkType::ethernet;
   batch.padded = true;
+  batch.plain = plain_;
   batch.region = region_.get();
-  const uint32_t* const circle = circle_.data() + next_;
-  const bool exchangeable = region_ != nullptr;
+  Turn* const circle = circle_.data() + next_;
+  const uint32_t with_buffer = region_ ? ~0u : 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t buffer = circle[i];
-    // An output gave a buffer that is not ours, or wrote to it: it gets a packet before it goes round.
-    uint32_t length = contents_[buffer] ^ mark_;
-    if (length > UINT16_MAX) [[unlikely]]
-      length = make_packet(buffer);
-    batch.packets[i] = {.data = at(buffer),
-                        .length = length,
+    if (circle[i].buffer & kForeignBuffer) [[unlikely]]
+      make_packet(circle[i]);
+    const Turn turn = circle[i];
+    batch.packets[i] = {.data = at(turn.buffer),
+                        .length = turn.length,
                         .hash = 0,
                         .timestamp = now,
-                        .buffer = exchangeable ? buffer : kNoBuffer,
+                        .buffer = turn.buffer & with_buffer,
                         .network = 0,
                         .ip_version = 0,
                         .flags = 0};
-    bytes += length;
+    bytes += turn.length;
   }
+  static_assert(kNoBuffer == 0);
   lent_ = next_;
   next_ += count;
   if (next_ == size) next_ = 0;
@@ -168,8 +161,10 @@ uint32_t GenInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& ce
 
 void GenInput::release(Batch& batch) noexcept {
   if (!region_) return;
-  uint32_t* const circle = circle_.data() + lent_;
-  for (uint32_t i = 0; i < batch.count; ++i) circle[i] = batch.packets[i].buffer;
+  Turn* const circle = circle_.data() + lent_;
+  for (uint32_t i = 0; i < batch.count; ++i) {
+    circle[i] = {batch.packets[i].buffer, batch.packets[i].length};
+  }
 }
 
 std::string GenInput::describe() const {

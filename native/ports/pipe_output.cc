@@ -68,7 +68,7 @@ Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
   }
   mask_ = slots - 1;
   sent_.resize(slots);
-  for (uint32_t i = 0; i < slots; ++i) sent_[i].buffer = buffers[i];
+  for (uint32_t i = 0; i < slots; ++i) sent_[i].buffer = buffers[i] | kForeignBuffer;
   share_ = std::make_shared<PipeShare>();
   share_->consumer_name = flip_pipe_name(name_);
   share_->memory_fd = dup(region_->fd());
@@ -138,12 +138,13 @@ void PipeOutput::write_header() noexcept {
 void PipeOutput::restore_slot(uint32_t k) noexcept {
   netmap_slot& slot = ring_->slot[k];
   const PipeSent& sent = sent_[k];
-  if (slot.buf_idx == sent.buffer && slot.len == sent.length &&
+  const uint32_t buffer = sent.buffer & ~kForeignBuffer;
+  if (slot.buf_idx == buffer && slot.len == sent.length &&
       ((slot.flags & BRICKS_SLOT_MOREFRAG) == 0) == (sent.last == 1)) {
     return;
   }
   const auto flags = static_cast<uint16_t>(sent.last ? 0 : BRICKS_SLOT_MOREFRAG);
-  slot = {sent.buffer, sent.length, flags, slot.ptr};
+  slot = {buffer, sent.length, flags, slot.ptr};
 }
 
 PipeOutput::~PipeOutput() {
@@ -151,7 +152,7 @@ PipeOutput::~PipeOutput() {
   if (share_) share_->restore = nullptr;
   if (!own_region_ && ring_) {
     std::vector<uint32_t> buffers;
-    for (const PipeSent& sent : sent_) buffers.push_back(sent.buffer);
+    for (const PipeSent& sent : sent_) buffers.push_back(sent.buffer & ~kForeignBuffer);
     region_->release_buffers(buffers);
     region_->release_control(control_offset_, control_bytes_);
   }
@@ -164,20 +165,12 @@ void PipeOutput::settle(LedgerCell& cell) noexcept {
   if (head > mask_ || ((head - head_) & mask_) > ((published - head_) & mask_)) {
     ++faults_;  // not between what it had and what it may have: as if it had not moved
   } else {
-    uint64_t packets = 0, bytes = 0;
-    const auto add = [&](uint32_t from, uint32_t to) {
-      uint32_t some_packets = 0, some_bytes = 0;
-      for (const PipeSent* sent = &sent_[from]; from < to; ++from, ++sent) {
-        some_packets += sent->last;
-        some_bytes += sent->length;
-      }
-      packets += some_packets;
-      bytes += some_bytes;
-    };
-    if (head < head_) add(head_, mask_ + 1);
-    add(head < head_ ? 0 : head_, head);
+    const bool wraps = head < head_;
+    const PipeTally old = wraps ? tally_run(sent_.data(), head_, mask_ + 1) : PipeTally{0, 0};
+    const PipeTally fresh = tally_run(sent_.data(), wraps ? 0 : head_, head);
+    const uint64_t packets = old.packets + fresh.packets;
     cell.delivered += packets;
-    cell.delivered_bytes += bytes;
+    cell.delivered_bytes += old.bytes + fresh.bytes;
     packets_read_ += packets;
     head_ = head;
     head_seen_.store(head, std::memory_order_relaxed);
@@ -221,8 +214,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   uint32_t done = 0;
   while (done < count) {
     const uint32_t run = same_link ? std::min(count - done, free_slots()) : 0;
-    PipeRun into = {ring_->slot,         sent_.data(),       mask_, tail_,
-                    region_->buffer(0), region_->contents()};
+    PipeRun into = {ring_->slot, sent_.data(), mask_, tail_, region_->buffer(0)};
     const uint32_t wrote = exchange ? exchange_run(into, batch, picks + done, run)
                                     : copy_run(into, batch, picks + done, run);
     tail_ = into.tail;
@@ -250,7 +242,7 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
   if ((packet.flags & kPacketCut) || batch.link != link_) {
     const bricks_trailer trailer = {wire_length(batch, pick), static_cast<uint16_t>(batch.link),
                                     0, 0};
-    uint8_t* first = region_->buffer(sent_[tail_].buffer);
+    uint8_t* first = region_->buffer(sent_[tail_].buffer & ~kForeignBuffer);
     std::memcpy(first + kBufferStride - sizeof trailer, &trailer, sizeof trailer);
     flags = BRICKS_SLOT_TRAILER;
   }
@@ -259,13 +251,12 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     const uint32_t part = std::min(packet.length - at, kBufferPayload);
     const bool last = i + 1 == need;
     PipeSent& sent = sent_[tail_];
-    region_->contents()[sent.buffer] = 0;
-    std::memcpy(region_->buffer(sent.buffer), packet.data + at, part);
+    const uint32_t buffer = sent.buffer & ~kForeignBuffer;
+    std::memcpy(region_->buffer(buffer), packet.data + at, part);
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
-    ring_->slot[tail_] = {sent.buffer, static_cast<uint16_t>(part),
+    ring_->slot[tail_] = {buffer, static_cast<uint16_t>(part),
                           static_cast<uint16_t>(flags | more), packet.timestamp};
-    sent.length = static_cast<uint16_t>(part);
-    sent.last = last ? 1 : 0;
+    sent = {buffer | kForeignBuffer, static_cast<uint16_t>(part), static_cast<uint16_t>(last)};
     flags = 0;
     at += part;
     tail_ = (tail_ + 1) & mask_;

@@ -25,26 +25,25 @@ bool fits_slot(const Packet& packet) noexcept {
   PipeSent* const sent = run.sent;                                                           \
   netmap_slot* const slots = run.slots;                                                      \
   uint8_t* const buffers = run.buffers;                                                      \
-  uint32_t* const contents = run.contents;                                                   \
   const bool padded = batch.padded;                                                          \
   for (; i < count; ++i) {                                                                   \
     const Packet& packet = batch.packets[picks[i]];                                          \
     if (__builtin_expect(!fits_slot(packet), 0)) break;                                      \
-    const uint32_t ahead = sent[(tail + kAhead) & mask].buffer;                              \
+    const uint32_t ahead = sent[(tail + kAhead) & mask].buffer & ~kForeignBuffer;            \
     __builtin_prefetch(buffers + uint64_t{ahead} * kBufferStride, 1);                        \
-    const uint32_t buffer = sent[tail].buffer, length = packet.length;                       \
+    const uint32_t buffer = sent[tail].buffer & ~kForeignBuffer, length = packet.length;     \
     uint8_t* to = buffers + uint64_t{buffer} * kBufferStride;                                \
     const uint8_t* from = packet.data;                                                       \
-    contents[buffer] = 0;                                                                    \
     if (__builtin_expect(padded, 1)) {                                                       \
       std::memcpy(to, from, 64); /* whole lines: no branch on where the length ends */       \
       for (uint32_t at = 64; at < length; at += 64) std::memcpy(to + at, from + at, 64);     \
     } else {                                                                                 \
       std::memcpy(to, from, length);                                                         \
     }                                                                                        \
-    const uint64_t word = buffer | uint64_t{length} << 32 | uint64_t{1} << 48;               \
-    std::memcpy(&sent[tail], &word, sizeof word);                                            \
-    const uint64_t words[2] = {word & ~(uint64_t{1} << 48), packet.timestamp};               \
+    const uint64_t word = buffer | uint64_t{length} << 32;                                   \
+    const uint64_t noted = word | kForeignBuffer | uint64_t{1} << 48;                        \
+    std::memcpy(&sent[tail], &noted, sizeof noted);                                          \
+    const uint64_t words[2] = {word, packet.timestamp};                                      \
     std::memcpy(&slots[tail], words, sizeof words);                                          \
     tail = (tail + 1) & mask;                                                                \
   }                                                                                          \
@@ -71,17 +70,23 @@ uint32_t copy_run(PipeRun& run, const Batch& batch, const Index* picks, uint32_t
   return copy_run_v2(run, batch, picks, count);
 }
 
-uint32_t exchange_run(PipeRun& run, Batch& batch, const Index* picks, uint32_t count) noexcept {
+namespace {
+
+template <bool kPlain>
+uint32_t exchange(PipeRun& run, Batch& batch, const Index* picks, uint32_t count) noexcept {
   const uint32_t mask = run.mask;
   netmap_slot* const slots = run.slots;
   PipeSent* const sent = run.sent;
   uint32_t tail = run.tail, i = 0;
   for (; i < count; ++i) {
     Packet& packet = batch.packets[picks[i]];
-    if (__builtin_expect(!fits_slot(packet), 0)) break;
+    if (!kPlain && __builtin_expect(!fits_slot(packet), 0)) break;
     // The flag that tells the consumer of another buffer tells ourselves of a whole packet.
     const uint64_t word = packet.buffer | uint64_t{packet.length} << 32 | uint64_t{1} << 48;
-    packet.buffer = sent[tail].buffer;
+    uint64_t old;
+    std::memcpy(&old, &sent[tail], sizeof old);
+    packet.buffer = static_cast<uint32_t>(old);
+    packet.length = static_cast<uint16_t>(old >> 32);
     std::memcpy(&sent[tail], &word, sizeof word);
     const uint64_t words[2] = {word, packet.timestamp};
     std::memcpy(&slots[tail], words, sizeof words);
@@ -89,6 +94,31 @@ uint32_t exchange_run(PipeRun& run, Batch& batch, const Index* picks, uint32_t c
   }
   run.tail = tail;
   return i;
+}
+
+}  // namespace
+
+uint32_t exchange_run(PipeRun& run, Batch& batch, const Index* picks, uint32_t count) noexcept {
+  return batch.plain ? exchange<true>(run, batch, picks, count)
+                     : exchange<false>(run, batch, picks, count);
+}
+
+PipeTally tally_run(const PipeSent* sent, uint32_t from, uint32_t to) noexcept {
+  PipeTally sum = {0, 0};
+  while (from < to) {
+    // Sixteen lengths of at most 2,048 bytes stay below the count of packets, which begins at bit 16.
+    static_assert(16 * kBufferPayload < 65536);
+    const uint32_t end = to - from > 16 ? from + 16 : to;
+    uint64_t both = 0;
+    for (; from < end; ++from) {
+      uint64_t word;
+      std::memcpy(&word, &sent[from], sizeof word);
+      both += word >> 32;
+    }
+    sum.packets += both >> 16;
+    sum.bytes += both & 0xffff;
+  }
+  return sum;
 }
 
 }  // namespace bricks

@@ -20,6 +20,7 @@ enum PacketFlag : uint8_t {
 };
 
 inline constexpr uint32_t kNoBuffer = 0;  // netmap reserves index 0
+inline constexpr uint32_t kForeignBuffer = 1u << 31;
 
 struct Packet {
   uint8_t* data;      // the frame; outputs may not write to it
@@ -38,8 +39,13 @@ struct Batch {
   LinkType link = LinkType::ethernet;  // of all its packets: an input ends a batch where it changes
   // True when `length` rounded up to 64 may be read at every packet's data. Lets copies run in lines.
   bool padded = false;
+  // True when no packet is longer than kBufferPayload or cut: what an input knows of all its packets
+  // need not be asked of each. False says nothing.
+  bool plain = false;
+  bool decoded = false;  // wire/decode.hh has filled in what it adds
   // The memory behind every `buffer`, or nullptr. An output of the same region may exchange buffers:
-  // it takes packets[i].buffer and leaves another there; the input gets that one back in release().
+  // it takes packets[i].buffer and leaves another there, with the length of the packet that is still
+  // in it, or marked kForeignBuffer: what is in it is anybody's. release() gives both to the input.
   Region* region = nullptr;
   alignas(64) Packet packets[kBatchMax];
   uint32_t wire_lengths[kBatchMax];  // read only where kPacketCut is set
