@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace bricks {
 namespace {
@@ -20,13 +21,22 @@ bool exists(const std::string& path) {
   return stat(path.c_str(), &info) == 0;
 }
 
+// As a reader would: numbers by their value, so that a.pcap10 comes after a.pcap9.
+void sort_names(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return strverscmp(a.c_str(), b.c_str()) < 0;
+  });
+}
+
 Status add_directory(const std::string& path, std::vector<std::string>* files) {
   DIR* directory = opendir(path.c_str());
   if (!directory) return system_error("cannot list the captures in " + path, errno);
   std::vector<std::string> found;
   while (const dirent* entry = readdir(directory)) {
     const std::string name = entry->d_name;
-    if (!name.ends_with("pcap") && !name.ends_with("pcapng")) continue;
+    // The number of a file that follows another is no part of the ending.
+    const std::string plain = name.substr(0, name.find_last_not_of("0123456789") + 1);
+    if (!plain.ends_with("pcap") && !plain.ends_with("pcapng")) continue;
     const std::string file = path + (path.ends_with('/') ? "" : "/") + name;
     if (!is_directory(file)) found.push_back(file);
   }
@@ -37,7 +47,7 @@ Status add_directory(const std::string& path, std::vector<std::string>* files) {
                                     "a pattern such as pcap:" +
                                     path + (path.ends_with('/') ? "*" : "/*")};
   }
-  std::sort(found.begin(), found.end());
+  sort_names(found);
   files->insert(files->end(), found.begin(), found.end());
   return {};
 }
@@ -53,7 +63,7 @@ Status add_pattern(const std::string& pattern, std::vector<std::string>* files) 
   if (found.empty()) {
     return {Code::no_such_file, "no file matches " + pattern + "; try ls " + pattern};
   }
-  std::sort(found.begin(), found.end());
+  sort_names(found);
   files->insert(files->end(), found.begin(), found.end());
   return {};
 }

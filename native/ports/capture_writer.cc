@@ -32,12 +32,13 @@ void clear_event(int fd) noexcept {
 
 }  // namespace
 
-Status CaptureWriter::start(int fd, bool regular, uint64_t ring_bytes,
+Status CaptureWriter::start(std::unique_ptr<CaptureFiles> files, uint64_t ring_bytes,
                             std::unique_ptr<CaptureWriter>* writer) {
   assert((ring_bytes & (ring_bytes - 1)) == 0);
   std::unique_ptr<CaptureWriter> made(new CaptureWriter);
-  made->fd_ = fd;
-  made->regular_ = regular;
+  Status opened = files->open_first(&made->fd_, &made->regular_);
+  if (!opened.ok()) return opened;
+  made->files_ = std::move(files);
   made->ring_bytes_ = ring_bytes;
   made->ring_.reset(new uint8_t[ring_bytes + kWriterSlack]);
   made->room_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -122,8 +123,26 @@ void CaptureWriter::sleep() noexcept {
   asleep_.store(false);
 }
 
-// One write(). False: the file cannot be written any more, error_ says why.
+bool CaptureWriter::next_file(Nanos first) noexcept {
+  if (fd_ >= 0) close(fd_);
+  fd_ = files_->open_next(first);
+  if (fd_ >= 0) return true;
+  error_.store(errno);
+  return false;
+}
+
+// One write() or the next file. False: nothing can be written any more, error_ says why.
 bool CaptureWriter::write_some(uint64_t from, uint64_t to) noexcept {
+  const uint64_t done = cuts_done_.load(std::memory_order_relaxed);
+  if (done != cuts_made_.load(std::memory_order_acquire)) {
+    const Cut& cut = cuts_[done % kWriterCutsMax];
+    if (from == cut.position) {
+      if (!next_file(cut.first)) return false;
+      cuts_done_.store(done + 1, std::memory_order_release);
+      return true;
+    }
+    to = std::min(to, cut.position);
+  }
   const uint64_t at = from & (ring_bytes_ - 1);
   const uint64_t run = std::min(to - from, ring_bytes_ - at);
   const uint64_t bytes = std::min(run, regular_ ? kWriteMax : kPipeWriteMax);

@@ -1,7 +1,9 @@
-// Writes a stream of bytes to a file from a thread of its own. The producer copies into a ring that
-// was allocated once and never waits; how far the file has got is one number. One producer.
+// Writes a stream of bytes to a file, or to one after the other, from a thread of its own. The
+// producer copies into a ring that was allocated once and never waits; how far the files have got
+// is one number. One producer.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -9,15 +11,17 @@
 #include <thread>
 
 #include "mem/status.hh"
+#include "ports/capture_files.hh"
 
 namespace bricks {
 
-inline constexpr uint64_t kWriterSlack = 64;  // bytes an append may overshoot what it appends
+inline constexpr uint64_t kWriterSlack = 64;      // bytes an append may overshoot what it appends
+inline constexpr uint32_t kWriterCutsMax = 1024;  // files that may wait to be begun
 
 class CaptureWriter {
  public:
-  // `fd` becomes the writer's. `regular`: writing it never waits for a reader.
-  static Status start(int fd, bool regular, uint64_t ring_bytes,
+  // Opens the first of `files`, whose errors these are.
+  static Status start(std::unique_ptr<CaptureFiles> files, uint64_t ring_bytes,
                       std::unique_ptr<CaptureWriter>* writer);
   ~CaptureWriter();  // as stop()
 
@@ -27,6 +31,10 @@ class CaptureWriter {
   void append(const void* from, uint64_t bytes, bool padded) noexcept;
   void commit() noexcept { committed_.store(position_, std::memory_order_release); }
   uint64_t position() const noexcept { return position_; }
+  // What is appended from here on goes to the next file, named for `first`. One of cuts_free().
+  void cut(Nanos first) noexcept;
+  uint32_t cuts_free() const noexcept;
+  bool first_is_cut() const noexcept { return files_->named_by_time(); }  // before any byte
 
   // Bytes the writer is done with, and from where on they were lost (UINT64_MAX: none).
   uint64_t drained() const noexcept { return drained_.load(std::memory_order_acquire); }
@@ -46,7 +54,15 @@ class CaptureWriter {
   void run() noexcept;
   void sleep() noexcept;
   bool write_some(uint64_t from, uint64_t to) noexcept;
+  bool next_file(Nanos first) noexcept;
 
+  struct Cut {
+    uint64_t position;
+    Nanos first;
+  };
+
+  std::unique_ptr<CaptureFiles> files_;
+  std::array<Cut, kWriterCutsMax> cuts_;
   std::unique_ptr<uint8_t[]> ring_;
   uint64_t ring_bytes_ = 0;  // a power of two
   int fd_ = -1, room_event_ = -1, work_event_ = -1;
@@ -56,8 +72,10 @@ class CaptureWriter {
   alignas(64) uint64_t position_ = 0;  // the producer's line
   uint64_t drained_seen_ = 0;
   alignas(64) std::atomic<uint64_t> committed_{0};
+  std::atomic<uint64_t> cuts_made_{0};
   std::atomic<bool> stopping_{false};
   alignas(64) std::atomic<uint64_t> drained_{0};  // the writer's line
+  std::atomic<uint64_t> cuts_done_{0};
   std::atomic<uint64_t> failed_at_{UINT64_MAX};
   std::atomic<int> error_{0};
   std::atomic<bool> asleep_{false};
@@ -67,6 +85,18 @@ class CaptureWriter {
 inline uint64_t CaptureWriter::free_bytes() noexcept {
   drained_seen_ = drained();
   return ring_bytes_ - (position_ - drained_seen_);
+}
+
+inline uint32_t CaptureWriter::cuts_free() const noexcept {
+  return kWriterCutsMax - static_cast<uint32_t>(cuts_made_.load(std::memory_order_relaxed) -
+                                                cuts_done_.load(std::memory_order_acquire));
+}
+
+// Published before the commit of the bytes behind it.
+inline void CaptureWriter::cut(Nanos first) noexcept {
+  const uint64_t made = cuts_made_.load(std::memory_order_relaxed);
+  cuts_[made % kWriterCutsMax] = {position_, first};
+  cuts_made_.store(made + 1, std::memory_order_release);
 }
 
 inline void CaptureWriter::append(const void* from, uint64_t bytes, bool padded) noexcept {

@@ -1,20 +1,15 @@
 #include "ports/pcap_output.hh"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
+#include <ctime>
 
 namespace bricks {
 namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint64_t kSecond = 1'000'000'000, kMegabyte = 1'000'000;
 constexpr uint32_t kSnapLength = 262144;
 constexpr uint64_t kAroundMax = 36;   // bytes around a packet: pcapng's block, its padding
 constexpr uint64_t kHeadersMax = 64;  // bytes a file may begin with, an interface's description
@@ -56,79 +51,89 @@ struct PacketBlock {
 static_assert(sizeof(PacketBlock) == 28);
 static_assert(sizeof(SectionBlock) + sizeof(InterfaceBlock) <= kHeadersMax);
 
-Status open_file(const std::string& path, int* fd, bool* regular) {
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  *fd = path == "-" ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), kFlags, 0644);
-  if (*fd < 0) {
-    const int error = errno;
-    Status status = system_error("cannot write the capture " + path, error);
-    if (error == ENOENT) status.message += "; make its folder first";
-    if (error == ENXIO) status.message += "; nobody reads this FIFO yet, start its reader first";
-    return status;
-  }
-  struct stat info;
-  *regular = fstat(*fd, &info) == 0 && S_ISREG(info.st_mode);
-  if (!*regular || path == "-") return {};
-  // Nothing is emptied that is a capture in use: the input itself, or another output's file.
-  if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
-    close(*fd);
-    return {Code::busy, "cannot write the capture " + path +
-                            ": it is being read or written; choose another file name"};
-  }
-  if (ftruncate(*fd, 0) == 0) return {};
-  const int error = errno;
-  close(*fd);
-  return system_error("cannot empty the capture " + path, error);
+Nanos wall_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Nanos>(now.tv_sec) * kSecond + static_cast<Nanos>(now.tv_nsec);
 }
 
 }  // namespace
 
 Status PcapOutput::open(const std::string& path, const PcapFormat& format,
                         std::unique_ptr<Output>* output) {
-  int fd = -1;
-  bool regular = true;
-  Status status = open_file(path, &fd, &regular);
-  if (!status.ok()) return status;
   std::unique_ptr<PcapOutput> made(new PcapOutput(path, format));
   const uint64_t bytes = std::bit_ceil(std::max<uint64_t>(format.buffer_bytes, 1u << 20));
-  status = CaptureWriter::start(fd, regular, bytes, &made->writer_);
+  Status status = CaptureWriter::start(std::make_unique<CaptureFiles>(path, format.rotation), bytes,
+                                       &made->writer_);
   if (status.ok()) *output = std::move(made);
   return status;
 }
 
-// A packet is taken while at least this much is free; what it takes is then certain to fit.
-constexpr uint64_t kFreeForOne = kRecordMax + kWriterSlack;
+// A packet is taken while at least this much is free; what it takes, a new file's headers
+// included, is then certain to fit.
+constexpr uint64_t kFreeForOne = kHeadersMax + kRecordMax + kWriterSlack;
 
 uint32_t PcapOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
   if (writer_->failed_at() != UINT64_MAX) return count;  // nothing to wait for any more
   const uint64_t free = writer_->free_bytes();
   uint64_t taken = kHeadersMax;
+  // Each packet may begin a file.
+  if (rotates_) count = std::min(count, writer_->cuts_free());
+  const uint64_t around = kAroundMax + (rotates_ ? kHeadersMax : 0);
   for (uint32_t i = 0; i < count; ++i) {
     if (taken + kFreeForOne > free) return i;
-    taken += batch.packets[picks[i]].length + kAroundMax;
+    taken += batch.packets[picks[i]].length + around;
   }
   return count;
 }
 
-void PcapOutput::begin_classic(LinkType link) noexcept {
-  link_ = link;
+void PcapOutput::begin_file(Nanos first) noexcept {
+  file_begin_ = writer_->position();
+  file_first_ = first;
+  file_empty_ = true;
+  if (format_.ng) {
+    const SectionBlock section;
+    writer_->append(&section, sizeof section, false);
+    link_count_ = 0;
+    return;
+  }
   const ClassicHeader header{.magic = nanos_ ? 0xa1b23c4du : 0xa1b2c3d4u,
-                             .link = static_cast<uint32_t>(link)};
+                             .link = static_cast<uint32_t>(link_)};
   writer_->append(&header, sizeof header, false);
+}
+
+// Another file if this one has no place for packet `i`, or not for its time. False: not now, too
+// many files wait to be begun.
+bool PcapOutput::turn(const Batch& batch, uint32_t i) noexcept {
+  const Rotation& rotation = format_.rotation;
+  const Packet& packet = batch.packets[i];
+  const uint64_t size = writer_->position() - file_begin_ + packet.length + kAroundMax;
+  const bool full = rotation.bytes != 0 && size > rotation.bytes && !file_empty_;
+  bool late = false;
+  if (rotation.time != 0 && packet.timestamp >= file_first_) {
+    late = packet.timestamp - file_first_ >= rotation.time;
+  } else if (rotation.time != 0 && file_first_ - packet.timestamp >= rotation.time) {
+    file_first_ = packet.timestamp;  // one packet's wrong time must not hold up the others' files
+  }
+  if (full || late) {
+    if (writer_->cuts_free() == 0) return false;
+    writer_->cut(packet.timestamp);
+    begin_file(packet.timestamp);
+  }
+  file_empty_ = false;
+  return true;
 }
 
 void PcapOutput::begin(const Batch& batch, const Index* picks, uint32_t count) noexcept {
   begun_ = true;
-  if (format_.ng) {
-    const SectionBlock section;
-    writer_->append(&section, sizeof section, false);
-    return;
-  }
+  link_ = batch.link;
   nanos_ = format_.precision == PcapPrecision::nanos;
   if (format_.precision == PcapPrecision::automatic) {
     for (uint32_t i = 0; i < count; ++i) nanos_ |= batch.packets[picks[i]].timestamp % 1000 != 0;
   }
-  begin_classic(batch.link);
+  const Nanos first = count ? batch.packets[picks[0]].timestamp : wall_clock();
+  if (writer_->first_is_cut()) writer_->cut(first);
+  begin_file(first);
 }
 
 int PcapOutput::interface_of(LinkType link) noexcept {
@@ -182,7 +187,7 @@ void PcapOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   if (free < kHeadersMax + kFreeForOne) return cell.drop(Drop::writer_busy, count);
   const uint64_t end = writer_->position() + free - kFreeForOne;
   if (!begun_) begin(batch, picks, count);
-  const int interface = format_.ng ? interface_of(batch.link) : batch.link == link_ ? 0 : -1;
+  int interface = format_.ng ? interface_of(batch.link) : batch.link == link_ ? 0 : -1;
   if (interface < 0) {
     refused_link_.store(static_cast<int32_t>(batch.link), std::memory_order_relaxed);
     return cell.drop(Drop::link_type, count);
@@ -191,6 +196,10 @@ void PcapOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   for (; taken < count; ++taken) {
     if (writer_->position() > end) break;
     const Index i = picks[taken];
+    if (rotates_) {
+      if (!turn(batch, i)) break;
+      if (format_.ng) interface = interface_of(batch.link);
+    }
     if (format_.ng)
       put_block(batch, i, static_cast<uint32_t>(interface));
     else
@@ -276,7 +285,14 @@ std::string PcapOutput::take_warning() {
 }
 
 std::string PcapOutput::describe() const {
-  return std::string(format_.ng ? "pcapng" : "pcap") + " file " + path_;
+  const Rotation& rotation = format_.rotation;
+  std::string text = std::string(format_.ng ? "pcapng" : "pcap") + " file " + path_;
+  if (rotates_) text += ", a new one every";
+  if (rotation.bytes) text += " " + std::to_string(rotation.bytes / kMegabyte) + " MB";
+  if (rotation.bytes && rotation.time) text += " or";
+  if (rotation.time) text += " " + std::to_string(rotation.time / kSecond) + " s";
+  if (rotation.keep) text += ", the newest " + std::to_string(rotation.keep) + " stay";
+  return text;
 }
 
 }  // namespace bricks

@@ -1,4 +1,5 @@
-// `pcap:` as output: a classic capture file, or pcapng with an interface for each link type.
+// `pcap:` as output: a classic capture file, or pcapng with an interface for each link type; a new
+// file when one is full or its time is over, each a capture by itself.
 #pragma once
 
 #include <array>
@@ -18,11 +19,13 @@ struct PcapFormat {
   // Classic files; automatic: nanoseconds when the first packets have digits below the microsecond.
   PcapPrecision precision = PcapPrecision::automatic;
   uint64_t buffer_bytes = 4u << 20;  // rounded up to a power of two, at least 1 MiB
+  Rotation rotation;
 };
 
 class PcapOutput final : public Output {
  public:
-  // Makes or empties the file; "-" is standard output. no_such_file, permission_denied, failed.
+  // Makes or empties the file; "-" is standard output. no_such_file, permission_denied, busy,
+  // invalid_argument, failed.
   static Status open(const std::string& path, const PcapFormat& format,
                      std::unique_ptr<Output>* output);
 
@@ -46,9 +49,10 @@ class PcapOutput final : public Output {
   static constexpr uint32_t kLinksMax = 64;  // link types of one pcapng file
 
   PcapOutput(std::string path, const PcapFormat& format)
-      : path_(std::move(path)), format_(format) {}
+      : path_(std::move(path)), format_(format), rotates_(format.rotation.active()) {}
   void begin(const Batch& batch, const Index* picks, uint32_t count) noexcept;
-  void begin_classic(LinkType link) noexcept;
+  void begin_file(Nanos first) noexcept;
+  bool turn(const Batch& batch, uint32_t i) noexcept;
   int interface_of(LinkType link) noexcept;  // pcapng; -1: no place for it
   void put_classic(const Batch& batch, uint32_t i) noexcept;
   void put_block(const Batch& batch, uint32_t i, uint32_t interface) noexcept;
@@ -56,8 +60,12 @@ class PcapOutput final : public Output {
 
   const std::string path_;
   const PcapFormat format_;
+  const bool rotates_;
   std::unique_ptr<CaptureWriter> writer_;
   bool begun_ = false, nanos_ = false;
+  uint64_t file_begin_ = 0;  // of the stream, where this file's bytes begin
+  Nanos file_first_ = 0;     // time of its first packet
+  bool file_empty_ = true;
   LinkType link_ = LinkType::ethernet;  // classic: the file's
   std::array<LinkType, kLinksMax> links_{};
   uint32_t link_count_ = 0;

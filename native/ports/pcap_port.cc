@@ -24,6 +24,13 @@ constexpr OptionDescriptor kOptions[] = {
      "output: nanoseconds in a pcap file; auto: when the first packets have them"},
     {"buffer", OptionType::integer, "4", 1, 4096, nullptr,
      "output: MiB between the engine and the file, rounded up to a power of two"},
+    {"rotate_mb", OptionType::integer, "0", 0, 1e9, nullptr,
+     "output: a new file before one has more than so many million bytes, as tcpdump's -C; 0: "
+     "never"},
+    {"rotate_s", OptionType::integer, "0", 0, 1e9, nullptr,
+     "output: a new file when a packet is so many seconds later than the first, as tcpdump's -G"},
+    {"keep", OptionType::integer, "0", 0, 1e6, nullptr,
+     "output: only so many files stay, the newest, as tcpdump's -W; 0: all"},
 };
 
 Status refuse_foreign(const PortName& name, std::initializer_list<const char*> foreign,
@@ -39,7 +46,8 @@ Status refuse_foreign(const PortName& name, std::initializer_list<const char*> f
 
 Status open_input(const PortName& name, const Options& options, const PortContext&,
                   std::unique_ptr<Input>* input) {
-  Status status = refuse_foreign(name, {"ng", "ns", "buffer"}, "input", "outputs");
+  Status status = refuse_foreign(name, {"ng", "ns", "buffer", "rotate_mb", "rotate_s", "keep"},
+                                 "input", "outputs");
   if (!status.ok()) return status;
   PcapReplay replay;
   const std::string& speed = option_text(options, "speed");
@@ -72,6 +80,15 @@ Status open_output(const PortName& name, const Options& options, const PortConte
     format.precision = nanos ? PcapPrecision::nanos : PcapPrecision::micros;
   }
   format.buffer_bytes = static_cast<uint64_t>(option_integer(options, "buffer")) << 20;
+  Rotation& rotation = format.rotation;
+  rotation.bytes = static_cast<uint64_t>(option_integer(options, "rotate_mb")) * 1'000'000;
+  rotation.time = static_cast<Nanos>(option_integer(options, "rotate_s")) * 1'000'000'000;
+  rotation.keep = static_cast<uint32_t>(option_integer(options, "keep"));
+  if (rotation.keep != 0 && !rotation.active()) {
+    return {Code::invalid_argument, name.text +
+                                        ": keep is for files that follow each other; add "
+                                        "rotate_mb=100 or rotate_s=3600"};
+  }
   return PcapOutput::open(name.target, format, output);
 }
 
