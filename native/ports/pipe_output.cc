@@ -252,7 +252,7 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     const bool last = i + 1 == need;
     PipeSent& sent = sent_[tail_];
     const uint32_t buffer = sent.buffer & ~kForeignBuffer;
-    std::memcpy(region_->buffer(buffer), packet.data + at, part);
+    if (part) std::memcpy(region_->buffer(buffer), packet.data + at, part);
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
     ring_->slot[tail_] = {buffer, static_cast<uint16_t>(part),
                           static_cast<uint16_t>(flags | more), packet.timestamp};

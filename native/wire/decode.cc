@@ -189,12 +189,12 @@ uint32_t hash_v6(Packet& packet, uint32_t offset, const HashSeed& seed) noexcept
       seed);
 }
 
-uint32_t hash_macs(const Packet& packet, LinkType link, uint16_t ethertype,
-                   const HashSeed& seed) noexcept {
+// No IP inside: the pair of MAC addresses, where there are such.
+uint32_t hash_macs(const Packet& packet, LinkType link, const HashSeed& seed) noexcept {
   if (link != LinkType::ethernet || packet.length < 14) return hash_endpoints(0, 0, seed);
   const uint64_t target = load<uint64_t>(packet.data) & 0xffffffffffffull;
   const uint64_t source = load<uint64_t>(packet.data + 6) & 0xffffffffffffull;
-  return hash_endpoints(endpoint_mac(source, ethertype), endpoint_mac(target, ethertype), seed);
+  return hash_endpoints(source, target, seed);
 }
 
 }  // namespace
@@ -216,7 +216,7 @@ void decode_slow(Packet& packet, LinkType link, const HashSeed& seed) noexcept {
     packet.ip_version = 6;
     packet.hash = hash_v6(packet, at.offset, seed);
   } else {
-    packet.hash = hash_macs(packet, link, at.ethertype, seed);
+    packet.hash = hash_macs(packet, link, seed);
   }
 }
 

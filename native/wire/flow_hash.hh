@@ -38,9 +38,4 @@ inline uint64_t endpoint_v6(uint64_t high, uint64_t low, uint16_t port, uint8_t 
   const uint64_t address = multiply_fold(high ^ seed.word[2], low ^ seed.word[3]);
   return address ^ (uint64_t{port} << 32 | uint64_t{protocol} << 48);
 }
-// No IP inside: the MAC pair and the innermost ethertype.
-inline uint64_t endpoint_mac(uint64_t mac48, uint16_t ethertype) noexcept {
-  return mac48 ^ (uint64_t{ethertype} << 48);
-}
-
 }  // namespace bricks

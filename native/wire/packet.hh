@@ -37,7 +37,8 @@ static_assert(sizeof(Packet) == 32);
 struct Batch {
   uint32_t count = 0;
   LinkType link = LinkType::ethernet;  // of all its packets: an input ends a batch where it changes
-  // True when `length` rounded up to 64 may be read at every packet's data. Lets copies run in lines.
+  // True when at every packet's data `length` rounded up to 64, and 64 at least, may be read: copies
+  // run in whole lines.
   bool padded = false;
   // True when no packet is longer than kBufferPayload or cut: what an input knows of all its packets
   // need not be asked of each. False says nothing.

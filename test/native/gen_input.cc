@@ -155,7 +155,7 @@ TEST(gen_input_shares_a_region) {
     for (uint32_t i = 0; i < 50; ++i) {
       CHECK(batch->packets[i].data == region->buffer(batch->packets[i].buffer));
       swapped_out.insert(batch->packets[i].buffer);
-      batch->packets[i].buffer = foreign[i];
+      batch->packets[i].buffer = foreign[i] | kForeignBuffer;
     }
     input->release(*batch);
     std::set<uint32_t> seen;
