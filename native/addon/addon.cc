@@ -122,6 +122,7 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kBufferPayload);
   LIMIT(kFrameBuffersMax);
   LIMIT(kSharedRegionBuffers);
+  LIMIT(kSpillBuffersMax);
   LIMIT(kLosslessStallMs);
   LIMIT(kConsumersWaitingMax);
   LIMIT(kPortConnectionsMax);
@@ -223,6 +224,16 @@ Napi::Value snapshot(const Napi::CallbackInfo& info) {
   return made;
 }
 
+Napi::Value send_datagram(const Napi::CallbackInfo& info) {
+  check(info, send_to_socket(to_text(info, 0, "path"), to_text(info, 1, "text")));
+  return nothing(info);
+}
+
+Napi::Value redirect_output(const Napi::CallbackInfo& info) {
+  check(info, redirect_standard_output(to_text(info, 0, "path")));
+  return nothing(info);
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new PerEnvironment);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
@@ -247,6 +258,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("stop", stop);
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
+  add("sendDatagram", send_datagram);
+  add("redirectOutput", redirect_output);
   return exports;
 }
 

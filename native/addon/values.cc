@@ -107,6 +107,8 @@ Napi::Object from_cell(Napi::Env env, const LedgerCell& cell) {
   set_count(made, "delivered", cell.delivered);
   set_count(made, "deliveredBytes", cell.delivered_bytes);
   set_count(made, "copies", cell.copies);
+  set_count(made, "notIp", cell.not_ip);
+  set_count(made, "spilled", cell.spilled);
   set_count(made, "held", cell.held);
   Napi::Object dropped = Napi::Object::New(env);
   for (uint32_t i = 0; i < kDropReasonCount; ++i) {
@@ -207,9 +209,14 @@ EngineOptions to_engine_options(const Napi::Object& object) {
   options.cpu = narrow("cpu", -1);
   options.batch = index_field(object, "batch", 0);
   options.pipe_slots = index_field(object, "pipeSlots", 0);
+  options.spill = index_field(object, "spill", 0);
   options.queue = narrow("queue", -1);
-  const Napi::Value shared = field(object, "shared");
-  options.shared = shared.IsBoolean() && shared.As<Napi::Boolean>().Value();
+  const auto flag = [&object](const char* name) {
+    const Napi::Value value = field(object, name);
+    return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+  };
+  options.shared = flag("shared");
+  options.busy = flag("busy");
   return options;
 }
 
@@ -253,6 +260,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   made.Set("cpu", snapshot.cpu);
   made.Set("batch", snapshot.batch);
   set_count(made, "breaths", snapshot.breaths);
+  set_count(made, "spillFree", snapshot.spill_free);
   made.Set("inputs", from_rows(env, snapshot.inputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);
              row.Set("description", from.description);

@@ -10,6 +10,10 @@
 
 namespace bricks::addon {
 
+// process.cc: what Node cannot do to its own process.
+Status send_to_socket(const std::string& path, const std::string& text);
+Status redirect_standard_output(const std::string& path);
+
 std::string to_text(const Napi::CallbackInfo& info, size_t index, const char* name);
 double to_number(const Napi::CallbackInfo& info, size_t index, const char* name);
 Options to_options(const Napi::Object& object, const std::string& where);

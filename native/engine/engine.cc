@@ -172,7 +172,9 @@ void Engine::rest(Nanos now) noexcept {
     return;
   }
   active_->flush(now, true);
-  sleep(now);
+  if (!options_.busy || unfinished_) return sleep(now);
+  if (!check_drained()) idle_since_ = now;
+  relax();
 }
 
 // Until an input has something, an output we wait for has room, a pace says go, or control asks.
@@ -205,6 +207,17 @@ void Engine::sleep(Nanos now) noexcept {
         longest = std::min(longest, kSleepDraining);
       }
     }
+    for (const auto& output : active_->outputs) {
+      if (!output->port->awaits_room()) continue;
+      output->port->arm_wait();
+      if (count < kPollMax) {
+        fds[count++] = {output->port->wait_fd(), POLLIN, 0};
+      } else {
+        longest = std::min(longest, kSleepDraining);
+      }
+    }
+    // What the consumer gave back before arm_wait raises no event: one more look.
+    active_->flush(now, true);
   }
   const timespec time = {static_cast<time_t>(longest / 1000000000),
                          static_cast<long>(longest % 1000000000)};

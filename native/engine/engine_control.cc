@@ -9,6 +9,7 @@
 #include "engine/engine.hh"
 #include "mem/region.hh"
 #include "ports/pipe_output.hh"
+#include "ports/spill_pool.hh"
 
 namespace bricks {
 
@@ -20,6 +21,7 @@ void add_cell(LedgerCell& sum, const LedgerCell& cell) {
   sum.delivered += cell.delivered;
   sum.delivered_bytes += cell.delivered_bytes;
   sum.copies += cell.copies;
+  sum.not_ip += cell.not_ip;
   for (uint32_t i = 0; i < kDropReasonCount; ++i) sum.dropped[i] += cell.dropped[i];
 }
 
@@ -63,6 +65,10 @@ Status Engine::create(const std::string& name, const EngineOptions& options,
   if (options.shared) {
     Status status = Region::create(name, kSharedControlBytes, kSharedRegionBuffers,
                                    &made->context_.shared_region);
+    if (!status.ok()) return status;
+  }
+  if (options.spill) {
+    Status status = SpillPool::create(name, options.spill, &made->context_.spill);
     if (!status.ok()) return status;
   }
   made->wake_event_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -190,6 +196,7 @@ EngineSnapshot Engine::snapshot() {
   made.cpu = options_.cpu;
   made.batch = options_.batch;
   made.breaths = cells.breaths;
+  made.spill_free = context_.spill ? context_.spill->free_buffers() : 0;
   for (size_t i = 0; i < cells.inputs.size(); ++i) {
     const InputSlot& slot = *plan_->inputs[i];
     made.inputs.push_back({slot.name, slot.port->describe(), cells.finished[i],
@@ -200,7 +207,7 @@ EngineSnapshot Engine::snapshot() {
   }
   for (size_t i = 0; i < cells.outputs.size(); ++i) {
     const OutputSlot& slot = *plan_->outputs[i];
-    const auto* pipe = dynamic_cast<const PipeOutput*>(slot.port.get());
+    const PipeOutput* pipe = slot.port->pipe();
     made.outputs.push_back({slot.name, plan_->output_bricks[i], slot.port->describe(),
                             pipe ? pipe->share()->consumer_pid.load() : 0,
                             pipe ? pipe->slots() : 0, cells.outputs[i]});

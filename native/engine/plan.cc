@@ -39,6 +39,7 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   if (reads_flows_) {
     for (uint32_t i = 0; i < batch.count; ++i) __builtin_prefetch(batch.packets[i].data);
     decode(batch, seed);
+    inputs[input]->cell.not_ip += batch.not_ip;
   }
   hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
   for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {

@@ -17,6 +17,8 @@ struct EngineOptions {
   uint32_t batch = 0;     // packets a batch; 0: kBatchDefault
   bool shared = false;    // one region for gen: and all pipes: buffers are exchanged, not copied
   uint32_t pipe_slots = 0;  // 0: kPipeSlotsDefault
+  uint32_t spill = 0;     // buffers its full pipes may spill to, all together; 0: none
+  bool busy = false;      // never sleep: a core of its own, all of it
   int32_t queue = -1;     // hardware queue of its interfaces; -1: all
 };
 
@@ -42,6 +44,7 @@ struct EngineSnapshot {
   int32_t cpu;
   uint32_t batch;
   uint64_t breaths;
+  uint32_t spill_free;  // spill buffers not in use
   std::vector<InputRow> inputs;
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;

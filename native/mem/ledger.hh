@@ -15,6 +15,7 @@ namespace bricks {
   X(oversize, "longer than this port can carry")                                          \
   X(malformed, "the capture's record cannot be a packet")                                 \
   X(ring_full, "the pipe was full: its consumer is slower than its packets")              \
+  X(gave_way, "no spill buffer was left and this pipe's overflow queue was the longest")  \
   X(no_consumer, "the pipe was full and nobody is attached")                              \
   X(stalled, "a lossless replay gave up waiting for this consumer")                       \
   X(unread, "the pipe was taken down while it held packets nobody had read")              \
@@ -50,6 +51,8 @@ struct alignas(64) LedgerCell {
   uint64_t delivered = 0;        // outputs: the consumer has them
   uint64_t delivered_bytes = 0;
   uint64_t copies = 0;           // bricks: packets that duplication added
+  uint64_t not_ip = 0;           // inputs: of those received and decoded, without an IP header
+  uint64_t spilled = 0;          // outputs: of those held, in the overflow queue
   uint64_t held = 0;             // outputs: in the ring or queue, not yet taken; not a sum, a level
   std::array<uint64_t, kDropReasonCount> dropped{};
 

@@ -24,6 +24,7 @@ inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes o
 // Buffers the longest frame takes.
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: only what is touched is memory
+inline constexpr uint32_t kSpillBuffersMax = 1u << 22;  // an engine's overflow queues; sparse, too
 inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing this long stalls
 inline constexpr uint32_t kConsumersWaitingMax = 1024;  // attach requests for pipes yet to come
 inline constexpr uint32_t kPortConnectionsMax = 8192;  // consumers connected to ports.sock

@@ -179,7 +179,17 @@ void PipeOutput::settle(LedgerCell& cell) noexcept {
 }
 
 uint32_t PipeOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
-  if (stalled_) return count;  // transmit drops what does not fit
+  return stalled_ ? count : count_fitting(batch, picks, count);  // transmit drops the rest
+}
+
+uint32_t PipeOutput::fitting(const Batch& batch, const Index* picks, uint32_t count,
+                             LedgerCell& cell) noexcept {
+  if (free_slots() < count) settle(cell);
+  return count_fitting(batch, picks, count);
+}
+
+uint32_t PipeOutput::count_fitting(const Batch& batch, const Index* picks,
+                                   uint32_t count) const noexcept {
   uint32_t free = free_slots();
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t need = slots_needed(batch.packets[picks[i]].length);

@@ -33,6 +33,17 @@ class PipeOutput final : public Output {
   int wait_fd() const noexcept override { return share_->space_event; }
   void arm_wait() noexcept override;
   std::string describe() const override;
+  const PipeOutput* pipe() const noexcept override { return this; }
+
+  // For SpillOutput, on the engine's thread. How many of the picks, from the first on, fit now;
+  // looks at what the consumer has given back first, as settle() does for the counts.
+  uint32_t fitting(const Batch& batch, const Index* picks, uint32_t count,
+                   LedgerCell& cell) noexcept;
+  void settle(LedgerCell& cell) noexcept;
+  bool stalled() const noexcept { return stalled_; }
+  bool attached() const noexcept {
+    return share_->consumer_pid.load(std::memory_order_relaxed) != 0;
+  }
 
   const std::shared_ptr<PipeShare>& share() const noexcept { return share_; }
   uint32_t slots() const noexcept { return mask_ + 1; }
@@ -45,7 +56,7 @@ class PipeOutput final : public Output {
   void restore_slot(uint32_t k) noexcept;
   uint32_t free_slots() const noexcept { return mask_ - ((tail_ - head_) & mask_); }
   void watch_stall(Nanos now) noexcept;
-  void settle(LedgerCell& cell) noexcept;
+  uint32_t count_fitting(const Batch& batch, const Index* picks, uint32_t count) const noexcept;
   void wake_consumer() noexcept;
   void prefetch_slots(uint32_t count) const noexcept;
   bool write_general(const Batch& batch, Index pick) noexcept;

@@ -2,6 +2,7 @@
 #include "ports/pipe_input.hh"
 #include "ports/pipe_output.hh"
 #include "ports/port_schemes.hh"
+#include "ports/spill_output.hh"
 
 namespace bricks {
 
@@ -35,8 +36,13 @@ Status open_for_writing(const PortName& name, const Options& parameters,
   const uint32_t slots = asked ? static_cast<uint32_t>(asked) : context.pipe_slots;
   std::unique_ptr<PipeOutput> made;
   Status status = PipeOutput::open(name.target, slots, context.shared_region, context.pipes, &made);
-  if (status.ok()) *output = std::move(made);
-  return status;
+  if (!status.ok()) return status;
+  if (context.spill) {
+    *output = std::make_unique<SpillOutput>(std::move(made), context.spill);
+  } else {
+    *output = std::move(made);
+  }
+  return {};
 }
 
 }  // namespace

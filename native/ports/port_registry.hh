@@ -14,6 +14,7 @@ namespace bricks {
 
 class PipeDirectory;  // ports/pipe_directory.hh: the pipes of this process
 class Region;
+class SpillPool;      // ports/spill_pool.hh
 
 // "pcap:in.pcap?speed=1&loop=3" -> scheme "pcap", target "in.pcap", parameters as text.
 // "eth3{0", "netmap:eth3}0" -> scheme "pipe", target "eth3{0". "eth3" -> scheme "packet".
@@ -35,6 +36,7 @@ struct PortContext {
   PipeDirectory* pipes = nullptr;
   std::shared_ptr<Region> shared_region;  // set: pipes and gen: live in it and exchange buffers
   uint32_t pipe_slots = kPipeSlotsDefault;
+  std::shared_ptr<SpillPool> spill;  // set: full pipes spill there
   int32_t queue = -1;  // qid: that hardware queue only; -1 all
   std::string owner;   // the engine's name, for messages
 };

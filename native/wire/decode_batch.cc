@@ -30,7 +30,10 @@ inline void store_found(Packet& packet, uint32_t hash) noexcept {
 static_assert(offsetof(Packet, network) == 28 && offsetof(Packet, flags) == 31);
 
 void decode_all_slow(Batch& batch, const HashSeed& seed) noexcept {
-  for (uint32_t i = 0; i < batch.count; ++i) decode_slow(batch.packets[i], batch.link, seed);
+  for (uint32_t i = 0; i < batch.count; ++i) {
+    decode_slow(batch.packets[i], batch.link, seed);
+    batch.not_ip += batch.packets[i].ip_version == 0;
+  }
 }
 
 #if defined(__x86_64__)
@@ -69,6 +72,7 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
       }                                                                                         \
     }                                                                                           \
     decode_slow(packet, LinkType::ethernet, seed);                                              \
+    batch.not_ip += packet.ip_version == 0;                                                     \
   }
 
 __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
@@ -119,6 +123,7 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
     const uint8_t* frame = packet.data;
     if (packet.length < kFastBytes || !is_plain(frame)) {
       decode_slow(packet, LinkType::ethernet, seed);
+      batch.not_ip += packet.ip_version == 0;
       continue;
     }
     const uint8_t protocol = frame[23];
@@ -133,6 +138,7 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
 }  // namespace
 
 void decode(Batch& batch, const HashSeed& seed) noexcept {
+  batch.not_ip = 0;
   if (batch.link != LinkType::ethernet) {
     decode_all_slow(batch, seed);
     return;

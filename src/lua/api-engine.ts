@@ -200,7 +200,9 @@ export const engineClass: ApiClass = {
           name: 'options',
           type: 'options',
           optional: true,
-          summary: 'shared = true: one memory region for gen: and all pipes; pipe_slots; batch',
+          summary:
+            'shared = true: one memory region for gen: and all pipes; pipe_slots; spill: buffers ' +
+            'for what full pipes cannot take; busy = true: never sleep; batch',
         },
       ],
       returns: 'an engine; the existing one where the name is taken',

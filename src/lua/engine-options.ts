@@ -31,6 +31,13 @@ function pipeSlots(context: ApiContext, value: LuaValue): number {
   return refuseOption('pipe_slots', `a power of two from ${least} to ${most}`, value);
 }
 
+function spillBuffers(context: ApiContext, value: LuaValue): number {
+  const { kSpillBuffersMax: most = 4_194_304 } = context.binding.limits();
+  const buffers = wholeNumber(value);
+  if (buffers >= 0 && buffers <= most) return buffers;
+  return refuseOption('spill', `a whole number from 0 to ${most}`, value);
+}
+
 export function readOptions(context: ApiContext, table: TableValue | undefined): EngineOptions {
   let options: EngineOptions = {};
   if (table !== undefined && table.list.length > 0) {
@@ -42,11 +49,15 @@ export function readOptions(context: ApiContext, table: TableValue | undefined):
   for (const [name, value] of table?.fields ?? []) {
     switch (name) {
       case 'shared':
+      case 'busy':
         if (typeof value !== 'boolean') refuseOption(name, 'true or false', value);
-        options = { ...options, shared: value === true };
+        options = { ...options, [name]: value === true };
         break;
       case 'pipe_slots':
         options = { ...options, pipeSlots: pipeSlots(context, value) };
+        break;
+      case 'spill':
+        options = { ...options, spill: spillBuffers(context, value) };
         break;
       case 'batch':
         if (!(wholeNumber(value) >= 1)) refuseOption(name, 'a whole number, at least 1', value);
@@ -55,7 +66,7 @@ export function readOptions(context: ApiContext, table: TableValue | undefined):
       default:
         throw new BricksError(
           'invalid_argument',
-          `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, batch`,
+          `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, spill, busy, batch`,
         );
     }
   }

@@ -47,6 +47,10 @@ export interface EngineOptions {
   readonly shared?: boolean;
   /** Slots of each pipe's ring, a power of two from 16 to 65,536; default 1,024. */
   readonly pipeSlots?: number;
+  /** Never sleep; the thread uses all of its core. */
+  readonly busy?: boolean;
+  /** Buffers that its full pipes may spill to, all together; default 0: none. */
+  readonly spill?: number;
   /** Hardware queue of its interfaces; -1: all. */
   readonly queue?: number;
 }
@@ -71,6 +75,10 @@ export interface LedgerCell {
   readonly delivered: number;
   readonly deliveredBytes: number;
   readonly copies: number;
+  /** Inputs: of those decoded, packets without an IP header. Absent: 0. */
+  readonly notIp?: number;
+  /** Outputs: of those held, packets in the overflow queue. Absent: 0. */
+  readonly spilled?: number;
   readonly held: number;
   /** Only reasons that occurred. */
   readonly dropped: Readonly<Record<string, number>>;
@@ -109,6 +117,8 @@ export interface EngineSnapshot {
   readonly cpu: number;
   readonly batch: number;
   readonly breaths: number;
+  /** Spill buffers that are not in use. Absent: it has none. */
+  readonly spillFree?: number;
   readonly inputs: readonly InputRow[];
   readonly bricks: readonly BrickRow[];
   readonly outputs: readonly OutputRow[];
@@ -155,4 +165,9 @@ export interface NativeBinding {
   /** Blocks this thread up to `timeoutMs`; call it in slices where interruption matters. */
   waitDrained(name: string, timeoutMs: number): boolean;
   snapshot(): EngineSnapshot[];
+
+  /** Sends one datagram to a Unix socket; a path that begins with @ is an abstract one. */
+  sendDatagram(path: string, text: string): void;
+  /** From now on stdout and stderr of this process go to the end of that file. */
+  redirectOutput(path: string): void;
 }

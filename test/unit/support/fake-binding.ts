@@ -82,6 +82,8 @@ export class FakeBinding implements NativeBinding {
   readonly calls: string[] = [];
   /** Port names that cannot be opened. */
   readonly missing = new Set<string>();
+  /** What was sent: socket and text. */
+  readonly datagrams: [path: string, text: string][] = [];
   /** How often waitDrained says false before it says true. */
   waits = 0;
 
@@ -200,6 +202,12 @@ export class FakeBinding implements NativeBinding {
     engine.drained = this.waits === 0;
     return engine.drained;
   }
+
+  sendDatagram(path: string, text: string): void {
+    this.datagrams.push([path, text]);
+  }
+
+  redirectOutput(): void {}
 
   snapshot(): EngineSnapshot[] {
     return [...this.engines].map(([name, engine]) => {
