@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Daemon } from '../daemon/daemon.ts';
-import { createLog, type Log } from '../daemon/log.ts';
+import { createLog, goesToJournal, type Log } from '../daemon/log.ts';
 import { makeRunDir, type RunDir } from '../daemon/run-dir.ts';
 import { BricksError, type ErrorCode, errorCatalogue, exitCodes } from '../errors.ts';
 import { exitCodeOfCode } from '../shell/output.ts';
@@ -22,16 +22,32 @@ function isNews(value: unknown): value is News {
   return typeof value === 'object' && value !== null && 'ready' in value;
 }
 
+export interface DaemonRequest {
+  readonly runDir: RunDir;
+  /** -f */
+  readonly script: string | undefined;
+  readonly legacyPort?: number | undefined;
+}
+
+function argumentsFor({ runDir, script, legacyPort }: DaemonRequest): string[] {
+  return [
+    ...['-d', '--run-dir', runDir.path],
+    ...(script === undefined ? [] : ['-f', script]),
+    ...(legacyPort === undefined ? [] : ['--legacy-port', String(legacyPort)]),
+  ];
+}
+
 /**
  * Starts the daemon and waits for its news. Returns when it is ready; throws what it could not do.
  */
-export async function startDaemon(runDir: RunDir, script: string | undefined): Promise<number> {
+export async function startDaemon(request: DaemonRequest): Promise<number> {
+  const { runDir } = request;
   makeRunDir(runDir);
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
   const log = openSync(runDir.logFile, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600);
   const main = process.argv[1] ?? '';
-  const args = ['-d', '--run-dir', runDir.path, ...(script === undefined ? [] : ['-f', script])];
-  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+  const args = [...process.execArgv, main, ...argumentsFor(request)];
+  const child = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     env: { ...process.env, [marker]: '1' },
@@ -100,20 +116,43 @@ async function runStartupScript(daemon: Daemon, script: string, log: Log): Promi
   });
 }
 
-/** The daemon itself: lives until a signal or a shutdown request. Returns its exit code. */
-export async function runDaemon(runDir: RunDir, script: string | undefined): Promise<number> {
-  const log = createLog(process.stderr, 'info');
+/** logrotate moved the log away and says so: writes to a new file of the old name from then on. */
+function reopenLog(daemon: Daemon, runDir: RunDir, log: Log): void {
+  try {
+    daemon.redirectOutput(runDir.logFile);
+    log('info', 'SIGHUP: the log begins anew');
+  } catch (error) {
+    log('error', `SIGHUP: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function listenToSignals(daemon: Daemon, runDir: RunDir, detached: boolean, log: Log): void {
+  process.on('SIGHUP', () => {
+    if (detached) {
+      reopenLog(daemon, runDir, log);
+    } else {
+      log('info', 'SIGHUP: nothing to read again');
+    }
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log('info', `${signal}: ending`);
+      void daemon.close();
+    });
+  }
+}
+
+/**
+ * The daemon itself: lives until a signal or a shutdown request. Returns its exit code. `detached`:
+ * its output goes to the log file; else to whoever supervises it.
+ */
+export async function runDaemon(request: DaemonRequest, detached: boolean): Promise<number> {
+  const { runDir, script, legacyPort } = request;
+  const log = createLog(process.stderr, 'info', !detached && goesToJournal(2));
   let daemon: Daemon | undefined;
   try {
-    daemon = await Daemon.open(runDir, log);
-    const opened = daemon;
-    process.on('SIGHUP', () => log('info', 'SIGHUP: nothing to read again'));
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        log('info', `${signal}: ending`);
-        void opened.close();
-      });
-    }
+    daemon = await Daemon.open(runDir, log, { legacyPort });
+    listenToSignals(daemon, runDir, detached, log);
     if (script !== undefined) {
       await runStartupScript(daemon, script, log);
     }

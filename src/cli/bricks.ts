@@ -2,7 +2,14 @@
 import { locateRunDir } from '../daemon/run-dir.ts';
 import { BricksError } from '../errors.ts';
 import { isDaemonProcess, runDaemon, startDaemon } from './background.ts';
-import { type Arguments, type Command, helpOption, runDirOption } from './command.ts';
+import {
+  type Arguments,
+  type Command,
+  helpOption,
+  legacyPortOf,
+  legacyPortOption,
+  runDirOption,
+} from './command.ts';
 import { runHome } from './home.ts';
 import { addressOf, runShell } from './remote-shell.ts';
 
@@ -18,6 +25,12 @@ function checkFlags(args: Arguments): void {
   const isShell = args.flag('shell');
   if (args.flag('daemon') && isShell) {
     usageError('-d (become a daemon) and -s (talk to one) cannot be combined');
+  }
+  if (args.flag('foreground') && !args.flag('daemon')) {
+    usageError('--foreground needs -d: it is how a service manager runs the daemon');
+  }
+  if (args.text('legacy-port') !== undefined && isShell) {
+    usageError('--legacy-port is for the daemon, not for its shell');
   }
   for (const [name, flag] of [
     ['command', '-c'],
@@ -50,15 +63,17 @@ function run(args: Arguments): Promise<number> {
       file: script,
     });
   }
+  const request = { runDir, script, legacyPort: legacyPortOf(args) };
   if (!args.flag('daemon')) {
-    return runHome(runDir, script);
+    return runHome(request);
   }
-  return isDaemonProcess() ? runDaemon(runDir, script) : startDaemon(runDir, script);
+  const detached = isDaemonProcess();
+  return detached || args.flag('foreground') ? runDaemon(request, detached) : startDaemon(request);
 }
 
 export const bricksCommand: Command = {
   name: '',
-  usage: '[-d|-s] [-f FILE] [-b N] [-c CODE] [-a ADDRESS] [-p PORT] [--run-dir DIR] [-h]',
+  usage: '[-d|-s] [-f FILE] [-b N] [-c CODE] [-a ADDRESS] [-p PORT] [OPTION...]',
   summary: 'Gives every network tool exactly the right packets, changes live, and proves it.',
   details:
     'Without -d and -s: runs the script, then a shell; where stdin is no terminal, what stdin\n' +
@@ -69,6 +84,10 @@ export const bricksCommand: Command = {
       type: 'boolean',
       short: 'd',
       summary: 'become a daemon; returns when it is ready (also: bricks-server)',
+    },
+    foreground: {
+      type: 'boolean',
+      summary: 'with -d: stay, log to stderr; for systemd and the like',
     },
     shell: {
       type: 'boolean',
@@ -94,6 +113,7 @@ export const bricksCommand: Command = {
       value: 'N',
       summary: 'packets a batch, where a script names none',
     },
+    ...legacyPortOption,
     ...runDirOption,
     ...helpOption,
   },

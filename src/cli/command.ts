@@ -9,11 +9,16 @@ export interface CommandOption {
   /** Placeholder of its value, where it has one. */
   readonly value?: string;
   readonly summary: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
 }
 
 export interface Arguments {
   flag(name: string): boolean;
+  /** The last one given. */
   text(name: string): string | undefined;
+  /** All that were given, in order. */
+  texts(name: string): readonly string[];
   readonly words: readonly string[];
 }
 
@@ -43,6 +48,24 @@ export const runDirOption = {
   },
 } as const satisfies Record<string, CommandOption>;
 
+export const legacyPortOption = {
+  'legacy-port': {
+    type: 'string',
+    value: 'PORT',
+    summary: "answer packet-bricks' shell protocol on that loopback port (1111, of old)",
+  },
+} as const satisfies Record<string, CommandOption>;
+
+/** What --legacy-port says. Throws `usage`. */
+export function legacyPortOf(args: Arguments): number | undefined {
+  const text = args.text('legacy-port');
+  const port = Number(text);
+  if (text !== undefined && !(/^[0-9]{1,5}$/.test(text) && port >= 1 && port <= 65_535)) {
+    throw new BricksError('usage', `--legacy-port takes a port from 1 to 65,535, not '${text}'`);
+  }
+  return text === undefined ? undefined : port;
+}
+
 export const jsonOption = {
   json: { type: 'boolean', summary: 'print data as JSON' },
 } as const satisfies Record<string, CommandOption>;
@@ -66,9 +89,9 @@ function reasonOf(error: unknown): string {
 /** Interprets the words after a command's name. Throws `usage`. */
 export function parseArguments(command: Command, argv: readonly string[]): Arguments {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type, short }]) => [
+    Object.entries(command.options).map(([name, { type, short, multiple = false }]) => [
       name,
-      short === undefined ? { type } : { type, short },
+      short === undefined ? { type, multiple } : { type, short, multiple },
     ]),
   );
   let values: Record<string, unknown>;
@@ -90,12 +113,12 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     const hint = command.name === '' && extra.endsWith('.lua') ? `; a script goes after -f` : '';
     refuse(command, `unexpected argument '${extra}'${hint}`);
   }
+  const textsOf = (name: string): string[] =>
+    [values[name] ?? []].flat().filter((value) => typeof value === 'string');
   return {
     flag: (name) => values[name] === true,
-    text: (name) => {
-      const value = values[name];
-      return typeof value === 'string' ? value : undefined;
-    },
+    text: (name) => textsOf(name).at(-1),
+    texts: textsOf,
     words,
   };
 }

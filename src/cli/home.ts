@@ -1,12 +1,12 @@
 /** `bricks [-f FILE]`: the daemon and its shell in one process; it ends with its shell. */
 import { Daemon } from '../daemon/daemon.ts';
 import type { Log } from '../daemon/log.ts';
-import type { RunDir } from '../daemon/run-dir.ts';
 import { exitCodes } from '../errors.ts';
 import type { ChunkResult } from '../shell/evaluator.ts';
 import { finishChunk, printError, toOwnStreams } from '../shell/output.ts';
 import { Prompt } from '../shell/prompt.ts';
 import { readStdin } from '../shell/read-stdin.ts';
+import type { DaemonRequest } from './background.ts';
 import { banner } from './version.ts';
 
 /** Here the log is for who started it: what is worth a word, in words. */
@@ -48,8 +48,9 @@ async function runAll(daemon: Daemon, script: string | undefined): Promise<numbe
  * engines in order. The first SIGINT interrupts a running chunk at the prompt, and ends the program
  * elsewhere.
  */
-export async function runHome(runDir: RunDir, script: string | undefined): Promise<number> {
-  const daemon = await Daemon.open(runDir, tellPeople);
+export async function runHome(request: DaemonRequest): Promise<number> {
+  const { runDir, script, legacyPort } = request;
+  const daemon = await Daemon.open(runDir, tellPeople, { legacyPort });
   // A signal wins over what was going on, which ends too, but only after.
   const signalled = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) {

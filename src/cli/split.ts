@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { locateRunDir } from '../daemon/run-dir.ts';
 import { BricksError } from '../errors.ts';
 import { startDaemon } from './background.ts';
-import { type Arguments, type Command, helpOption, runDirOption } from './command.ts';
+import {
+  type Arguments,
+  type Command,
+  helpOption,
+  legacyPortOf,
+  legacyPortOption,
+  runDirOption,
+} from './command.ts';
 
 const pipesMax = 1024;
 
@@ -27,12 +34,16 @@ function run(script: string, args: Arguments): Promise<number> {
   // The script reads them; the daemon inherits them.
   process.env['BRICKS_INTERFACE'] = port;
   process.env['BRICKS_PIPES'] = pipes;
-  return startDaemon(locateRunDir(args.text('run-dir')), scriptPath(script));
+  return startDaemon({
+    runDir: locateRunDir(args.text('run-dir')),
+    script: scriptPath(script),
+    legacyPort: legacyPortOf(args),
+  });
 }
 
 const shared = {
-  usage: 'INTERFACE N [--run-dir DIR]',
-  options: { ...runDirOption, ...helpOption },
+  usage: 'INTERFACE N [--legacy-port PORT] [--run-dir DIR]',
+  options: { ...legacyPortOption, ...runDirOption, ...helpOption },
   words: [2, 2],
 } as const;
 

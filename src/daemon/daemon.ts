@@ -12,18 +12,25 @@ import type { EngineSnapshot, NativeBinding } from '../native/binding.ts';
 import { loadBinding } from '../native/load.ts';
 import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
 import { type ReportName, serveClient } from './client-session.ts';
+import { LegacyServer } from './legacy-server.ts';
 import type { Log } from './log.ts';
 import { LuaQueue } from './lua-queue.ts';
 import { PidFile } from './pid-file.ts';
 import { Rates } from './rates.ts';
 import { makeRunDir, type RunDir } from './run-dir.ts';
 import { ControlServer } from './server.ts';
+import { Supervisor } from './supervisor.ts';
 
 /** How long clients may take to read what the daemon said last. */
 const farewellMs = 1000;
 
 /** How long Lua may take to hear that it is to end, and its thread after that. */
 const luaGraceMs = 500;
+
+export interface DaemonOptions {
+  /** Port on 127.0.0.1 for packet-bricks' shell protocol. */
+  readonly legacyPort?: number | undefined;
+}
 
 export class Daemon implements Evaluator {
   /** Settles when the daemon has ended and left nothing but its log. */
@@ -35,6 +42,8 @@ export class Daemon implements Evaluator {
   #host: LuaHost | undefined;
   #lua: LuaQueue | undefined;
   #server: ControlServer | undefined;
+  #legacy: LegacyServer | undefined;
+  readonly #supervisor: Supervisor;
   #ready = false;
   /** How many of each engine's warnings have been told. */
   readonly #warned = new Map<string, number>();
@@ -46,7 +55,8 @@ export class Daemon implements Evaluator {
     this.#log = log;
     this.#binding = binding;
     this.#pidFile = pidFile;
-    this.#rates = new Rates(() => this.#snapshot());
+    this.#rates = new Rates(() => this.snapshot());
+    this.#supervisor = new Supervisor(binding);
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -56,12 +66,12 @@ export class Daemon implements Evaluator {
    * Takes the runtime folder and opens both sockets; no Lua has run yet. Throws `busy` when another
    * daemon is there, and what the folder, the sockets or the addon have to say.
    */
-  static async open(runDir: RunDir, log: Log): Promise<Daemon> {
+  static async open(runDir: RunDir, log: Log, options: DaemonOptions = {}): Promise<Daemon> {
     const binding = loadBinding();
     makeRunDir(runDir);
     const daemon = new Daemon(binding, PidFile.take(runDir.pidFile), log);
     try {
-      await daemon.#begin(runDir);
+      await daemon.#begin(runDir, options);
     } catch (error) {
       await daemon.close();
       throw error;
@@ -69,7 +79,7 @@ export class Daemon implements Evaluator {
     return daemon;
   }
 
-  async #begin(runDir: RunDir): Promise<void> {
+  async #begin(runDir: RunDir, { legacyPort }: DaemonOptions): Promise<void> {
     this.#binding.openPorts(runDir.path);
     this.#host = new LuaHost({
       onExit: (status) => {
@@ -91,11 +101,14 @@ export class Daemon implements Evaluator {
       onClient: (socket) => serveClient(socket, services),
       isReady: () => this.#ready,
     });
+    if (legacyPort !== undefined) {
+      this.#legacy = await LegacyServer.open(legacyPort, lua);
+    }
     this.#log('info', 'listening', { path: runDir.path, pid: process.pid });
   }
 
   /** Every look at the engines also tells what they have to warn of: a capture cut short, say. */
-  #snapshot(): EngineSnapshot[] {
+  snapshot(): EngineSnapshot[] {
     const engines = this.#binding.snapshot();
     for (const { name, warnings } of engines) {
       const told = this.#warned.get(name) ?? 0;
@@ -111,17 +124,27 @@ export class Daemon implements Evaluator {
   #report(name: ReportName): unknown {
     switch (name) {
       case 'status':
-        return statusOf(this.#snapshot());
+        return statusOf(this.snapshot());
       case 'stats':
         return this.#rates.stats();
       case 'ledger':
-        return ledgerOf(this.#snapshot());
+        return ledgerOf(this.snapshot());
     }
   }
 
   /** Runs the startup script. */
   runScript(path: string, onOutput: OutputListener): Promise<ChunkResult> {
     return this.#luaQueue().execute({ owner: this, file: path, onOutput });
+  }
+
+  /** Puts another file behind stdout and stderr. */
+  redirectOutput(path: string): void {
+    this.#binding.redirectOutput(path);
+  }
+
+  /** One line to syslog(3)'s socket. Throws when nobody listens there. */
+  sendDatagram(path: string, text: string): void {
+    this.#binding.sendDatagram(path, text);
   }
 
   /** What the program's exit code is to be; undefined while nobody has ended it from inside. */
@@ -132,6 +155,7 @@ export class Daemon implements Evaluator {
   /** What `/readyz` tells: the startup script has been carried out, or has got going. */
   setReady(): void {
     this.#ready = true;
+    this.#supervisor.ready();
   }
 
   execute(
@@ -167,6 +191,7 @@ export class Daemon implements Evaluator {
 
   async #end(): Promise<void> {
     this.#ready = false;
+    this.#supervisor.stopping();
     this.#rates.stop();
     // Nobody may start engines any more; then engines deliver what they hold and stop; then
     // consumers see their pipes close; clients and other daemons come last.
@@ -174,12 +199,12 @@ export class Daemon implements Evaluator {
     await Promise.race([this.#host?.close(), sleep(luaGraceMs, undefined, { ref: false })]);
     this.#attempt('stopping the engines', () => stopAll(this.#binding));
     this.#attempt('closing the engines', () => {
-      for (const { name } of this.#snapshot()) {
+      for (const { name } of this.snapshot()) {
         this.#binding.deleteEngine(name);
       }
     });
     this.#attempt('closing ports.sock', () => this.#binding.closePorts());
-    await this.#server?.close(farewellMs);
+    await Promise.all([this.#server?.close(farewellMs), this.#legacy?.close(farewellMs)]);
     this.#pidFile.release();
     this.#log('info', 'ended');
     this.#settleClosed();

@@ -17,6 +17,12 @@ test('a JSON object a line where it is no terminal', () => {
   assert.deepEqual(rest, { level: 'warning', message: 'a "quoted"\nword', pid: 4 });
 });
 
+test('the journal reads a priority in front', () => {
+  const { lines, stream } = capture(false);
+  createLog(stream, 'info', true)('warning', 'late');
+  assert.match(lines[0] ?? '', /^<4>\{"time":.*"message":"late"\}\n$/);
+});
+
 test('a plain line on a terminal; what is less grave is left out', () => {
   const { lines, stream } = capture(true);
   const log = createLog(stream, 'warning');
