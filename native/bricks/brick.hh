@@ -3,6 +3,7 @@
 // which help, argument checks and docs/bricks.md come.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <memory>
 #include <span>
@@ -17,6 +18,12 @@ namespace bricks {
 
 using Picks = std::span<const Index>;  // packets of a batch, in order
 
+// Packets that leave the graph shorter than they are, on the ways behind one brick.
+struct Cuts {
+  bool any = false;
+  uint32_t bytes[kBatchMax];  // at most so many of each packet; UINT32_MAX: all; void unless `any`
+};
+
 // Where a brick puts packets: one ordered list per outlet, made ready by the engine.
 class Outlets {
  public:
@@ -27,7 +34,8 @@ class Outlets {
     uint32_t count() const noexcept { return static_cast<uint32_t>(end - first); }
   };
 
-  Outlets(std::span<List> lists, LedgerCell& cell) noexcept : lists_(lists), cell_(cell) {}
+  Outlets(std::span<List> lists, LedgerCell& cell, Cuts* cuts = nullptr) noexcept
+      : lists_(lists), cell_(cell), cuts_(cuts) {}
 
   uint32_t count() const noexcept { return static_cast<uint32_t>(lists_.size()); }
   void put(uint32_t outlet, Index packet) noexcept {
@@ -40,6 +48,14 @@ class Outlets {
     lists_[outlet].first = in.data();
     lists_[outlet].end = const_cast<Index*>(in.data() + in.size());  // never written through
   }
+  // The packet keeps `bytes` at most where it leaves the graph behind this brick; until then bricks
+  // see it whole, and other branches get it whole. For types with `cuts` only.
+  void cut(Index packet, uint32_t bytes) noexcept {
+    assert(cuts_);
+    if (!cuts_->any) std::fill_n(cuts_->bytes, kBatchMax, UINT32_MAX);
+    cuts_->any = true;
+    cuts_->bytes[packet] = std::min(cuts_->bytes[packet], bytes);
+  }
   // Raw access for a loop that fills many lists (LoadBalancer).
   List* lists() noexcept { return lists_.data(); }
   LedgerCell& cell() noexcept { return cell_; }
@@ -47,6 +63,7 @@ class Outlets {
  private:
   std::span<List> lists_;
   LedgerCell& cell_;
+  Cuts* cuts_;
 };
 
 class Brick {
@@ -75,6 +92,7 @@ struct BrickType {
   PortCount outputs;
   bool duplicates;   // may give one packet to several outlets
   bool reads_flows;  // looks at what decode adds: hash, network, ip_version
+  bool cuts;         // may call Outlets::cut
   std::span<const OptionDescriptor> options;
   // `options` are checked and complete.
   Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);

@@ -11,6 +11,7 @@ extern const BrickType kDummy = {
     .outputs = {1, 1},
     .duplicates = false,
     .reads_flows = false,
+    .cuts = false,
     .options = {},
     .make = make_pass_through,
 };

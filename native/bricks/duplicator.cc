@@ -29,6 +29,7 @@ extern const BrickType kDuplicator = {
     .outputs = {1, kOutletsMax},
     .duplicates = true,
     .reads_flows = false,
+    .cuts = false,
     .options = {},
     .make = make,
 };

@@ -125,6 +125,7 @@ extern const BrickType kLoadBalancer = {
     .outputs = {1, kOutletsMax},
     .duplicates = false,
     .reads_flows = true,
+    .cuts = false,
     .options = kOptions,
     .make = make,
 };

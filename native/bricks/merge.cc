@@ -12,6 +12,7 @@ extern const BrickType kMerge = {
     .outputs = {1, 1},
     .duplicates = false,
     .reads_flows = false,
+    .cuts = false,
     .options = {},
     .make = make_pass_through,
 };

@@ -27,6 +27,7 @@ extern const BrickType kPcapReader = {
     .outputs = {1, kOutletsMax},
     .duplicates = false,
     .reads_flows = true,
+    .cuts = false,
     .options = {},
     .make = make,
 };

@@ -13,6 +13,7 @@ extern const BrickType kPcapWriter = {
     .outputs = {1, 1},
     .duplicates = false,
     .reads_flows = false,
+    .cuts = false,
     .options = {},
     .make = make_pass_through,
 };

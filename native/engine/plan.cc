@@ -41,13 +41,15 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
     decode(batch, seed);
     inputs[input]->cell.not_ip += batch.not_ip;
   }
+  batch.decoded = reads_flows_;
+  for (Cuts* cuts : cuts_) cuts->any = false;
   hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
   for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {
     Node& node = nodes_[n];
     if (node.in_count == 0) continue;
     LedgerCell& cell = node.slot->cell;
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
-    Outlets outlets(node.lists, cell);
+    Outlets outlets(node.lists, cell, node.cuts.get());
     node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
     cell.packets += node.in_count;
     node.in_count = 0;
@@ -68,6 +70,48 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   }
 }
 
+// Packets are shared by all branches of the graph, so they are cut for this output and made whole
+// again after it. A packet that comes to it by several ways is cut on all of them.
+void Plan::transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept {
+  Output& port = *leaf.slot->port;
+  const bool cut = std::any_of(leaf.cuts.begin(), leaf.cuts.end(),
+                               [](const Cuts* cuts) { return cuts->any; });
+  if (!cut) {
+    port.transmit(batch, leaf.picks, count, exclusive, leaf.slot->cell);
+    return;
+  }
+  struct Whole {
+    Index packet;
+    uint8_t flags;
+    uint32_t length;
+  };
+  Whole whole[kBatchMax];
+  uint32_t changed = 0;
+  const bool plain = batch.plain;
+  batch.plain = false;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Index index = leaf.picks[i];
+    Packet& packet = batch.packets[index];
+    uint32_t most = packet.length;
+    for (const Cuts* cuts : leaf.cuts) {
+      if (cuts->any) most = std::min(most, cuts->bytes[index]);
+    }
+    if (most == packet.length) continue;  // so is a packet's second pick
+    whole[changed++] = {index, packet.flags, packet.length};
+    if (!(packet.flags & kPacketCut)) batch.wire_lengths[index] = packet.length;
+    packet.flags |= kPacketCut;
+    packet.length = most;
+  }
+  // No exchange of buffers: it would leave lengths of its own behind.
+  port.transmit(batch, leaf.picks, count, false, leaf.slot->cell);
+  while (changed) {
+    const Whole& was = whole[--changed];
+    batch.packets[was.packet].flags = was.flags;
+    batch.packets[was.packet].length = was.length;
+  }
+  batch.plain = plain;
+}
+
 bool Plan::transmit(Batch& batch, bool lossless) noexcept {
   bool complete = true;
   for (Leaf& leaf : leaves_) {
@@ -77,7 +121,7 @@ bool Plan::transmit(Batch& batch, bool lossless) noexcept {
     uint32_t count = leaf.count;
     if (lossless) count = port.room(batch, leaf.picks, count);
     // An exchanged buffer belongs to its consumer: not before earlier outputs have their copies.
-    if (count) port.transmit(batch, leaf.picks, count, leaf.exclusive && complete, leaf.slot->cell);
+    if (count) transmit_leaf(leaf, batch, count, leaf.exclusive && complete);
     leaf.picks += count;
     leaf.count -= count;
     if (leaf.count) complete = false;

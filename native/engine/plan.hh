@@ -75,6 +75,7 @@ class Plan {
     const Index* in = nullptr;
     uint32_t in_count = 0;
     std::vector<Index> merged;  // memory for `in` where several lists meet
+    std::unique_ptr<Cuts> cuts;  // where its type has them
   };
   struct Leaf {
     OutputSlot* slot;
@@ -82,6 +83,7 @@ class Plan {
     uint32_t count = 0;
     bool exclusive = true;  // no later output can hold the same packet
     bool touched = false;   // since the last flush
+    std::vector<const Cuts*> cuts;  // of the bricks before it
   };
 
   Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
@@ -90,6 +92,8 @@ class Plan {
   Status add_outputs(const Graph& graph, const Plan* current, const PortContext& context);
   Status size_lists(const Graph& graph, const std::vector<uint32_t>& sorted);
   void find_exclusive();
+  void find_cuts();
+  void transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept;
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
   void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
 
@@ -97,6 +101,7 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
+  std::vector<Cuts*> cuts_;        // all nodes'
   bool reads_flows_ = false;  // some brick does: decode
 };
 

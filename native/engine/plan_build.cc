@@ -68,6 +68,7 @@ Status Plan::build(const Graph& graph, const Plan* current, const PortContext& c
   if (status.ok()) status = made->add_outputs(graph, current, context);
   if (!status.ok()) return status;
   made->find_exclusive();
+  made->find_cuts();
   *plan = std::move(made);
   return {};
 }
@@ -228,7 +229,7 @@ void Plan::mark_leaves(const Target& target, std::vector<bool>& seen) const {
 // last of them may exchange its buffer, and none that can be reached both ways.
 void Plan::find_exclusive() {
   for (const Node& node : nodes_) {
-    if (!node.slot->type->duplicates) continue;
+    if (!node.slot->type->duplicates || node.targets.size() < 2) continue;
     std::vector<uint32_t> reached(leaves_.size(), 0);
     uint32_t last = 0;
     for (const Target& target : node.targets) {
@@ -243,6 +244,19 @@ void Plan::find_exclusive() {
     for (uint32_t leaf = 0; leaf < reached.size(); ++leaf) {
       // Conservative: leaves of the last one's own branch could exchange too, but are not worth it.
       if (reached[leaf] > 1 || (reached[leaf] == 1 && leaf != last)) leaves_[leaf].exclusive = false;
+    }
+  }
+}
+
+void Plan::find_cuts() {
+  for (Node& node : nodes_) {
+    if (!node.slot->type->cuts) continue;
+    node.cuts = std::make_unique<Cuts>();
+    cuts_.push_back(node.cuts.get());
+    std::vector<bool> seen(leaves_.size(), false);
+    for (const Target& target : node.targets) mark_leaves(target, seen);
+    for (uint32_t leaf = 0; leaf < seen.size(); ++leaf) {
+      if (seen[leaf]) leaves_[leaf].cuts.push_back(node.cuts.get());
     }
   }
 }

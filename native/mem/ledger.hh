@@ -20,6 +20,7 @@ namespace bricks {
   X(stalled, "a lossless replay gave up waiting for this consumer")                       \
   X(unread, "the pipe was taken down while it held packets nobody had read")              \
   X(filtered, "a Filter said no")                                                         \
+  X(rate_limited, "more than a Filter's rule lets through in that time")                  \
   X(link_type, "this output cannot hold packets of that link type")                       \
   X(writer_busy, "the capture file's writer could not keep up")                           \
   X(write_failed, "the capture file could not be written")                                \
