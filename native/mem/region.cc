@@ -30,7 +30,9 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   // One page beyond the last buffer: copies run in whole cache lines.
   made->bytes_ =
       round_up(made->buffer_offset_ + uint64_t{buffers} * kBufferStride, kPage) + kPage;
-  made->fd_ = memfd_create(("bricks:" + name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  // For people who look at /proc/PID/maps; the kernel takes 249 bytes, a pipe's name may have more.
+  const std::string label = ("bricks:" + name).substr(0, 249);
+  made->fd_ = memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (made->fd_ < 0) return system_error("cannot make memory for " + name, errno);
   if (ftruncate(made->fd_, static_cast<off_t>(made->bytes_)) != 0) {
     return system_error("cannot size memory for " + name, errno);
