@@ -4,6 +4,7 @@ import { bricksCommand } from './bricks.ts';
 import { type Command, helpOption } from './command.ts';
 import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
+import { lbCommand } from './lb.ts';
 import { ledgerCommand, statsCommand, statusCommand } from './reports.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { version } from './version.ts';
@@ -69,6 +70,7 @@ export const commands: readonly Command[] = [
   ledgerCommand,
   loadBalanceCommand,
   duplicateCommand,
+  lbCommand,
   killServerCommand,
   helpCommand,
   versionCommand,
