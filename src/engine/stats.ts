@@ -33,9 +33,13 @@ interface Counts {
 
 const nothing: Counts = { packets: 0, bytes: 0, dropped: 0 };
 
-/** What a Filter refused is no loss. */
+/**
+ * What a Filter was told to refuse, by a rule or by a rate, is no loss: it is in the ledger, not in
+ * the drops of show_stats, which packet-bricks too counted at full outputs only.
+ */
 function lostOf(cell: LedgerCell): number {
-  return sumOf(cell.dropped) - (cell.dropped['filtered'] ?? 0);
+  const { filtered = 0, rate_limited = 0 } = cell.dropped;
+  return sumOf(cell.dropped) - filtered - rate_limited;
 }
 
 function inputCounts(cell: LedgerCell): Counts {

@@ -66,5 +66,6 @@ function rangeText(argument: Argument): string {
   const { minimum, maximum } = argument;
   if (minimum !== undefined && maximum !== undefined)
     return `${what} from ${minimum} to ${maximum}`;
+  if (maximum !== undefined) return `${what}, at most ${maximum}`;
   return minimum === undefined ? what : `${what}, at least ${minimum}`;
 }
