@@ -12,12 +12,6 @@ bool fits_slot(const Packet& packet) noexcept {
   return (packet.length <= kBufferPayload) & !(packet.flags & kPacketCut);
 }
 
-#if defined(__x86_64__)
-#define BRICKS_TARGET_V3 __attribute__((target("arch=x86-64-v3")))
-#else
-#define BRICKS_TARGET_V3
-#endif
-
 // One text, two builds: the copies become two stores a line where there are 32-byte registers.
 #define BRICKS_COPY_LOOP                                                                     \
   uint32_t tail = run.tail, i = 0;                                                           \
@@ -50,10 +44,13 @@ bool fits_slot(const Packet& packet) noexcept {
   run.tail = tail;                                                                           \
   return i;
 
-BRICKS_TARGET_V3 uint32_t copy_run_v3(PipeRun& run, const Batch& batch, const Index* picks,
-                                      uint32_t count) noexcept {
+#if defined(__x86_64__)
+__attribute__((target("arch=x86-64-v3"))) uint32_t copy_run_v3(PipeRun& run, const Batch& batch,
+                                                               const Index* picks,
+                                                               uint32_t count) noexcept {
   BRICKS_COPY_LOOP
 }
+#endif
 
 uint32_t copy_run_v2(PipeRun& run, const Batch& batch, const Index* picks,
                      uint32_t count) noexcept {
