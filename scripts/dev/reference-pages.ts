@@ -1,6 +1,6 @@
 /** The generated pages of docs/: each is a view of a table that the program itself uses. */
 import { readFileSync } from 'node:fs';
-import { commandReferencePage } from '../../src/cli/commands.ts';
+import { commandReferencePage, sharedFiles } from '../../src/cli/commands.ts';
 import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
@@ -187,5 +187,6 @@ export function referencePages(tables: Tables, root: string): Map<string, string
     ['docs/limits.md', limitsPage(tables, limits)],
     ['docs/lua.md', `${note}${luaReferencePage()}`],
     ['docs/commands.md', `${note}${commandReferencePage()}`],
+    ...sharedFiles(),
   ]);
 }

@@ -79,7 +79,13 @@ export const bricksCommand: Command = {
     'Without -d and -s: runs the script, then a shell; where stdin is no terminal, what stdin\n' +
     'holds. The engines end with it.',
   options: {
-    file: { type: 'string', short: 'f', value: 'FILE', summary: 'Lua script to run first' },
+    file: {
+      type: 'string',
+      short: 'f',
+      value: 'FILE',
+      completes: 'file',
+      summary: 'Lua script to run first',
+    },
     daemon: {
       type: 'boolean',
       short: 'd',

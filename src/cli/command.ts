@@ -2,6 +2,9 @@
 import { parseArgs } from 'node:util';
 import { BricksError } from '../errors.ts';
 
+/** What a shell can offer for a word: files, folders, interfaces, pipes of the running daemon … */
+export type Completes = 'file' | 'folder' | 'interface' | 'pipe' | readonly string[];
+
 export interface CommandOption {
   readonly type: 'boolean' | 'string';
   /** One letter. */
@@ -9,6 +12,8 @@ export interface CommandOption {
   /** Placeholder of its value, where it has one. */
   readonly value?: string;
   readonly summary: string;
+  /** What its value is, for completion. */
+  readonly completes?: Completes;
   /** May be given several times. */
   readonly multiple?: boolean;
 }
@@ -32,6 +37,8 @@ export interface Command {
   readonly options: Readonly<Record<string, CommandOption>>;
   /** How many words it takes beside its options. */
   readonly words: readonly [minimum: number, maximum: number];
+  /** What its first word is, for completion. */
+  readonly completes?: Completes;
   /** Returns the exit code; throws a BricksError. */
   run(args: Arguments): Promise<number> | number;
 }
@@ -44,6 +51,7 @@ export const runDirOption = {
   'run-dir': {
     type: 'string',
     value: 'DIR',
+    completes: 'folder',
     summary: 'the runtime folder; default $BRICKS_RUN_DIR, else /run/bricks for root',
   },
 } as const satisfies Record<string, CommandOption>;

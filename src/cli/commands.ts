@@ -1,11 +1,13 @@
 /** The table of all commands. */
 import { BricksError, exitCodes } from '../errors.ts';
 import { bricksCommand } from './bricks.ts';
-import { type Command, helpOption } from './command.ts';
+import { type Command, helpOption, runDirOption } from './command.ts';
+import { completionPage, completionShells } from './completion.ts';
 import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
 import { lbCommand } from './lb.ts';
-import { ledgerCommand, statsCommand, statusCommand } from './reports.ts';
+import { manualPages } from './manual.ts';
+import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { version } from './version.ts';
 
@@ -18,7 +20,13 @@ const catCommand: Command = {
     'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the\n' +
     'end of the input.',
   options: {
-    write: { type: 'string', short: 'w', value: 'FILE', summary: 'write pcap here; - is stdout' },
+    write: {
+      type: 'string',
+      short: 'w',
+      value: 'FILE',
+      completes: 'file',
+      summary: 'write pcap here; - is stdout',
+    },
     count: { type: 'string', short: 'c', value: 'N', summary: 'end after N packets' },
     timeout: {
       type: 'string',
@@ -31,6 +39,7 @@ const catCommand: Command = {
     ...helpOption,
   },
   words: [1, 1],
+  completes: 'pipe',
   run: () => {
     throw new BricksError('usage', 'bricks cat is started by the launcher: type bin/bricks cat …');
   },
@@ -42,6 +51,9 @@ const helpCommand: Command = {
   summary: 'what there is, or more about one command',
   options: helpOption,
   words: [0, 1],
+  get completes(): readonly string[] {
+    return commands.map(({ name }) => name);
+  },
   run: (args) => {
     const [name] = args.words;
     process.stdout.write(
@@ -63,6 +75,28 @@ const versionCommand: Command = {
   },
 };
 
+const completionCommand: Command = {
+  name: 'completion',
+  usage: 'bash|zsh|fish|pipes [--run-dir DIR]',
+  summary: 'print what makes a shell complete our command lines',
+  details:
+    'bash: source <(bricks completion bash), or into /usr/share/bash-completion/completions.\n' +
+    'zsh: into a file _bricks on the fpath. fish: into ~/.config/fish/completions/bricks.fish.\n' +
+    'pipes: what consumers of the running daemon can read, a name a line.',
+  options: { ...runDirOption, ...helpOption },
+  words: [1, 1],
+  completes: [...completionShells, 'pipes'],
+  run: async (args) => {
+    const [what = ''] = args.words;
+    const text =
+      what === 'pipes'
+        ? await pipeNames(args.text('run-dir'))
+        : completionPage(what, bricksCommand, commands);
+    process.stdout.write(text);
+    return exitCodes.ok;
+  },
+};
+
 export const commands: readonly Command[] = [
   catCommand,
   statusCommand,
@@ -72,6 +106,7 @@ export const commands: readonly Command[] = [
   duplicateCommand,
   lbCommand,
   killServerCommand,
+  completionCommand,
   helpCommand,
   versionCommand,
 ];
@@ -87,6 +122,22 @@ export function commandOf(name: string): Command {
     );
   }
   return found;
+}
+
+/** Files of share/ that are views of this table, by path from the repository's root. */
+export function sharedFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const [name, text] of manualPages(bricksCommand, commands, version())) {
+    files.set(`share/man/man1/${name}`, text);
+  }
+  for (const [shell, name] of [
+    ['bash', 'bricks'],
+    ['zsh', '_bricks'],
+    ['fish', 'bricks.fish'],
+  ] as const) {
+    files.set(`share/completions/${name}`, completionPage(shell, bricksCommand, commands));
+  }
+  return files;
 }
 
 /** The reference page of the command line (docs/), in Markdown. */

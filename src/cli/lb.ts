@@ -156,6 +156,7 @@ export const lbCommand: Command = {
       type: 'string',
       short: 'i',
       value: 'PORT',
+      completes: 'interface',
       multiple: true,
       summary: 'what to read: eth0, netmap:eth0, netmap:eth0-2 (queue 2), pcap:FILE',
     },

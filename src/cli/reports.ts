@@ -34,6 +34,22 @@ async function printReport(
   return exitCodes.ok;
 }
 
+/** What consumers of the running daemon can read, a name a line; nothing when there is none. */
+export async function pipeNames(runDir: string | undefined): Promise<string> {
+  try {
+    const client = await DaemonClient.connect({ path: locateRunDir(runDir).controlSocket });
+    const { engines } = (await client.report('status')) as Status;
+    await client.close();
+    return engines
+      .flatMap(({ outputs }) => outputs)
+      .filter(({ slots }) => slots > 0)
+      .map(({ name }) => `${name.replace(/\{(?=[^{}]*$)/, '}')}\n`)
+      .join('');
+  } catch {
+    return ''; // a shell that completes does not want to hear of it
+  }
+}
+
 const options = { ...jsonOption, ...runDirOption, ...helpOption };
 
 export const statusCommand: Command = {

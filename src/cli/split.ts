@@ -45,6 +45,7 @@ const shared = {
   usage: 'INTERFACE N [--legacy-port PORT] [--run-dir DIR]',
   options: { ...legacyPortOption, ...runDirOption, ...helpOption },
   words: [2, 2],
+  completes: 'interface',
 } as const;
 
 export const loadBalanceCommand: Command = {
