@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "addon/rules.hh"
 #include "addon/values.hh"
 #include "bricks/brick.hh"
 #include "mem/limits.hh"
@@ -18,6 +19,8 @@ struct PerEnvironment {
   Napi::FunctionReference error_class;  // lent by JavaScript
 };
 
+}  // namespace
+
 void check(const Napi::CallbackInfo& info, const Status& status) {
   if (status.ok()) return;
   const Napi::Env env = info.Env();
@@ -28,6 +31,8 @@ void check(const Napi::CallbackInfo& info, const Status& status) {
   const Napi::Object error = own->error_class.New({code, message});
   throw Napi::Error(env, error);
 }
+
+namespace {
 
 Napi::Value nothing(const Napi::CallbackInfo& info) { return info.Env().Undefined(); }
 
@@ -127,6 +132,11 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kConsumersWaitingMax);
   LIMIT(kPortConnectionsMax);
   LIMIT(kPortRequestMs);
+  LIMIT(kRulesMax);
+  LIMIT(kRuleMasksMax);
+  LIMIT(kRuleExpressionsMax);
+  LIMIT(kRuleSameMatchMax);
+  LIMIT(kRuleListsMax);
 #undef LIMIT
   return made;
 }
@@ -258,6 +268,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("stop", stop);
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
+  export_rules(env, exports);
   add("sendDatagram", send_datagram);
   add("redirectOutput", redirect_output);
   return exports;

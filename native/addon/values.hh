@@ -14,6 +14,9 @@ namespace bricks::addon {
 Status send_to_socket(const std::string& path, const std::string& text);
 Status redirect_standard_output(const std::string& path);
 
+// Throws the status as an error of the lent class, unless it is ok.
+void check(const Napi::CallbackInfo& info, const Status& status);
+
 std::string to_text(const Napi::CallbackInfo& info, size_t index, const char* name);
 double to_number(const Napi::CallbackInfo& info, size_t index, const char* name);
 Options to_options(const Napi::Object& object, const std::string& where);

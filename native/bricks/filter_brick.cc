@@ -43,7 +43,8 @@ bool take_tokens(RuleState& rule, uint64_t cost, MonotonicNanos now) noexcept {
   uint64_t tokens = rule.tokens.load(std::memory_order_relaxed);
   const MonotonicNanos refilled = rule.refilled.load(std::memory_order_relaxed);
   if (now > refilled) {
-    const double more = static_cast<double>(now - refilled) * static_cast<double>(rule.amount) / 1e9;
+    const double more =
+        static_cast<double>(now - refilled) * static_cast<double>(rule.amount) / 1e9;
     // Less than a token is left to grow until it is one.
     if (more >= 1) {
       const double room = static_cast<double>(rule.burst - tokens);

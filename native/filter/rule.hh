@@ -19,7 +19,7 @@ enum class RuleAction : uint8_t { drop, pass, copy, sample, slice, limit };
 enum class RuleFamily : uint8_t { ipv4, ipv6, mac };
 inline constexpr uint32_t kRuleFamilies = 3;
 
-// The headers that rules look at, in words: the same places in a packet's words, a rule's and masks.
+// The headers that rules look at, in words: the same places in packets, rules and masks.
 //   ipv4: [0] source | target << 32, as native loads; [1] ports and protocol
 //   ipv6: [0] [1] source, [2] [3] target, as native loads; [4] ports and protocol
 //   mac:  [0] source, [1] target, 48 bits each
@@ -66,8 +66,8 @@ std::span<const OptionDescriptor> rule_fields() noexcept;
 // Makes a rule of its fields. invalid_argument names `where` and the field.
 Status parse_rule(const std::string& where, Options fields, Rule* rule);
 
-// The rule with `changes` over its fields: another match takes the place of the whole match, another
-// action of the whole action.
+// The rule with `changes` over its fields: another match takes the place of the whole match,
+// another action of the whole action.
 Options changed_fields(const Options& fields, const Options& changes);
 
 }  // namespace bricks

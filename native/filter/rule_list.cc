@@ -212,8 +212,8 @@ Status RuleList::make_records(const std::vector<Options>& rules, bool keep_old,
     if (Status status = check_names(rule, where); !status.ok()) return status;
     if (rule.id && ((keep_old && records_.contains(rule.id)) || !ids.insert(rule.id).second)) {
       return {Code::already_exists, where + ": id " + std::to_string(rule.id) +
-                                        " is another rule's; leave it out, or change that rule "
-                                        "with b:change_rule(" + std::to_string(rule.id) + ", {...})"};
+                                        " is another rule's; leave it out, or change that one: "
+                                        "b:change_rule(" + std::to_string(rule.id) + ", {...})"};
     }
     auto state = std::make_shared<RuleState>();
     state->action = rule.action;

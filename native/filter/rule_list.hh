@@ -1,6 +1,7 @@
 // The rules of one Filter: kept, changed and listed by the control thread while an engine matches
 // packets against them. A change holds from the engine's next batch on; nothing on the packet path
-// waits for it. What is taken out is freed once no reader can be looking at it (epochs: Fraser 2004).
+// waits for it. What is taken out is freed once no reader can be looking at it (epochs: Fraser
+// 2004).
 #pragma once
 
 #include <map>

@@ -4,10 +4,11 @@ import { commandReferencePage, sharedFiles } from '../../src/cli/commands.ts';
 import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
+import { filterRulesPage } from './filter-rules-page.ts';
 
 export type Tables = Pick<
   NativeBinding,
-  'brickTypes' | 'portSchemes' | 'dropReasons' | 'limits' | 'statusCodes'
+  'brickTypes' | 'portSchemes' | 'dropReasons' | 'limits' | 'ruleFields' | 'statusCodes'
 >;
 
 const note =
@@ -181,6 +182,7 @@ export function referencePages(tables: Tables, root: string): Map<string, string
   const limits = readFileSync(`${root}/native/mem/limits.hh`, 'utf8');
   return new Map([
     ['docs/bricks.md', bricksPage(tables)],
+    ['docs/filter-rules.md', filterRulesPage(note, optionTable(tables.ruleFields()))],
     ['docs/ports.md', portsPage(tables)],
     ['docs/errors.md', errorsPage(tables)],
     ['docs/drops.md', dropsPage(tables)],

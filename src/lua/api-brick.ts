@@ -1,4 +1,5 @@
 /** `Brick`: what can be done to packets, described; an engine makes it happen. */
+import { bricksOfEngine } from '../engine/registry.ts';
 import { BricksError } from '../errors.ts';
 import type { Brick } from '../flow/brick.ts';
 import { nameFault } from '../flow/check.ts';
@@ -10,8 +11,10 @@ import {
   chained,
   type HandleMethod,
 } from './api.ts';
-import { checkedOptions, newOptions, optionsTable, tableOptions } from './brick-options.ts';
+import { ruleMethods } from './api-rules.ts';
+import { checkedOptions, newOptions, tableOptions } from './brick-options.ts';
 import { printHelp } from './help.ts';
+import { addRuleList, optionsWithRules, splitRules, withRules } from './rule-list.ts';
 import { BrickHandle, type Result } from './values.ts';
 
 /** The kinds that packet-bricks gave one input, where each call replaces the one before. */
@@ -77,11 +80,13 @@ function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): t
 }
 
 function setOptions(context: ApiContext, brick: Brick, args: Arguments): typeof chained {
-  const table = args.table('options');
-  const wanted = table === undefined ? {} : tableOptions('b:set', brick.kind, table);
+  const { rest, rules } = splitRules('b:set', brick.kind, context, args.table('options'));
+  const wanted = rest === undefined ? {} : tableOptions('b:set', brick.kind, rest);
   const options = checkedOptions(context, brick.kind, { ...brick.options, ...wanted });
-  context.registry.change(brick, () => {
-    brick.options = options;
+  withRules(context, brick, rules, () => {
+    context.registry.change(brick, () => {
+      brick.options = options;
+    });
   });
   return chained;
 }
@@ -159,8 +164,9 @@ const brickMethods: readonly HandleMethod<Brick>[] = [
     returns: 'a table of all its options',
     summary: 'The options as they are.',
     example: 'lb:get().tuple',
-    call: (_context, self) => optionsTable(self.options),
+    call: (context, self) => optionsWithRules(context, self),
   },
+  ...ruleMethods,
 ];
 
 export const brickClass: ApiClass = {
@@ -189,8 +195,25 @@ export const brickClass: ApiClass = {
       call: (context, args) => {
         const kind = args.text('kind');
         kindOf(context.rules, kind);
-        const options = newOptions(context, kind, args.any('split'));
-        return new BrickHandle(context.bricks.make(kind, options));
+        const { rest, rules } = splitRules('Brick.new', kind, context, args.any('split'));
+        const brick = context.bricks.make(kind, newOptions(context, kind, rest));
+        addRuleList(context, brick, rules);
+        return new BrickHandle(brick);
+      },
+    },
+    {
+      name: 'find',
+      arguments: [{ name: 'id', type: 'text', summary: 'as status shows it: Filter-1' }],
+      returns: 'the brick; nil where no engine has it',
+      summary: 'Finds a brick that is linked to an engine.',
+      example: 'f = Brick.find("Filter-1")',
+      call: (context, args) => {
+        const id = args.text('id');
+        const all = context.registry
+          .names()
+          .flatMap((name) => bricksOfEngine(context.registry, name));
+        const brick = all.find((entry) => entry.id === id);
+        return brick === undefined ? undefined : new BrickHandle(brick);
       },
     },
     {

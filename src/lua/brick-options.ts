@@ -2,7 +2,7 @@
 import { BricksError } from '../errors.ts';
 import type { Options, OptionValue } from '../native/binding.ts';
 import type { ApiContext } from './api.ts';
-import { type LuaValue, type Result, TableValue, typeName } from './values.ts';
+import { type LuaValue, TableValue, typeName } from './values.ts';
 
 function optionValue(where: string, name: string, value: LuaValue): OptionValue {
   if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') {
@@ -71,8 +71,4 @@ export function newOptions(context: ApiContext, kind: string, split: LuaValue): 
   const takesTuple = context.rules.kinds.get(kind)?.options.some(({ name }) => name === 'tuple');
   const options: Options = takesTuple ? { tuple: mode === 2 ? 2 : 4 } : {};
   return checkedOptions(context, kind, options);
-}
-
-export function optionsTable(options: Options): Result {
-  return { ...options };
 }

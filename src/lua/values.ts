@@ -59,7 +59,7 @@ export type Result =
 export const metatableOf = { engine: 'PktEngine', brick: 'Brick' } as const;
 
 const depthMax = 4;
-const entriesMax = 65536;
+const entriesMax = 1048576;
 
 /** How Lua would name its type. */
 export function typeName(value: LuaValue): string {

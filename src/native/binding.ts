@@ -131,6 +131,18 @@ export interface EngineSnapshot {
   readonly warnings: readonly string[];
 }
 
+/**
+ * A rule as it stands: the fields it was given (`ruleFields` has them all), with id, kind, action
+ * and priority.
+ */
+export interface RuleInfo {
+  readonly [field: string]: OptionValue;
+  /** Packets that it decided about; bytes of those; of those, packets that did not pass. */
+  readonly hits: number;
+  readonly bytes: number;
+  readonly dropped: number;
+}
+
 export interface NativeBinding {
   /** Lends the error class: `new errorClass(code, message)` is what failed calls throw. */
   lendErrorClass(errorClass: new (code: string, message: string) => Error): void;
@@ -165,6 +177,25 @@ export interface NativeBinding {
   /** Blocks this thread up to `timeoutMs`; call it in slices where interruption matters. */
   waitDrained(name: string, timeoutMs: number): boolean;
   snapshot(): EngineSnapshot[];
+
+  /** What a Filter's rule can be made of. */
+  ruleFields(): OptionInfo[];
+  /**
+   * A new list of rules; its number is what a Filter's option `rules` is set to. A change holds
+   * from the engine's next batch on, and does not touch its graph.
+   */
+  openRules(): number;
+  /** Lives on while a Filter uses it. */
+  closeRules(list: number): void;
+  /** All of them, or none; returns their ids. */
+  addRules(list: number, rules: readonly Options[]): number[];
+  /** These instead of those there are; the ones whose id stays keep their counts. */
+  replaceRules(list: number, rules: readonly Options[]): number[];
+  removeRule(list: number, id: number): void;
+  /** The fields given take the place of the rule's own. */
+  changeRule(list: number, id: number, fields: Options): void;
+  /** First to match first. `seconds_left` is there where the rule has a time-out. */
+  listRules(list: number): RuleInfo[];
 
   /** Sends one datagram to a Unix socket; a path that begins with @ is an abstract one. */
   sendDatagram(path: string, text: string): void;

@@ -1,4 +1,4 @@
-// What rules do with packets: every action, order, time-outs, counts, cuts that spare other branches.
+// What rules do with packets: every action, order, time-outs, counts, cuts that spare others.
 #include <chrono>
 #include <thread>
 
@@ -49,7 +49,9 @@ TEST(filter_drops_and_passes_and_counts_under_the_rule) {
 
 TEST(filter_rules_go_before_the_expression) {
   LoneFilter filter({{"expression", std::string("tcp")}});
-  filter.add({{"kind", std::string("flow")}, {"src_port", int64_t{53}}, {"action", std::string("pass")}});
+  filter.add({{"kind", std::string("flow")},
+              {"src_port", int64_t{53}},
+              {"action", std::string("pass")}});
   filter.add({{"kind", std::string("flow")}, {"src_port", int64_t{99}}});
   Header dns, tcp, blocked, udp;
   dns.protocol = udp.protocol = 17;
@@ -64,7 +66,9 @@ TEST(filter_rules_go_before_the_expression) {
 
 TEST(filter_copies_to_a_named_output) {
   LoneFilter filter({}, {"e{0", "e{1", "e{2"});
-  filter.add({{"kind", std::string("flow")}, {"dst_port", int64_t{80}}, {"copy_to", std::string("e{2")}});
+  filter.add({{"kind", std::string("flow")},
+              {"dst_port", int64_t{80}},
+              {"copy_to", std::string("e{2")}});
   Header other;
   other.target_port = 81;
   std::vector<Bytes> some = {frame_of({}), frame_of(other), frame_of({})};

@@ -9,6 +9,7 @@ import type {
   NativeGraph,
   OptionInfo,
   Options,
+  RuleInfo,
 } from '../../../src/native/binding.ts';
 
 export const emptyCell: LedgerCell = {
@@ -208,6 +209,31 @@ export class FakeBinding implements NativeBinding {
   }
 
   redirectOutput(): void {}
+
+  ruleFields(): OptionInfo[] {
+    return [];
+  }
+
+  openRules(): number {
+    return 1;
+  }
+
+  closeRules(): void {}
+
+  addRules(): number[] {
+    return [];
+  }
+
+  replaceRules(): number[] {
+    return [];
+  }
+
+  removeRule(): void {}
+  changeRule(): void {}
+
+  listRules(): RuleInfo[] {
+    return [];
+  }
 
   snapshot(): EngineSnapshot[] {
     return [...this.engines].map(([name, engine]) => {
