@@ -66,7 +66,8 @@ export function readOptions(context: ApiContext, table: TableValue | undefined):
       default:
         throw new BricksError(
           'invalid_argument',
-          `PktEngine.new: there is no option "${name}"; options: shared, pipe_slots, spill, busy, batch`,
+          `PktEngine.new: there is no option "${name}"; ` +
+            'options: shared, pipe_slots, spill, busy, batch',
         );
     }
   }
@@ -80,9 +81,9 @@ export function defaultBatch(): EngineOptions {
 }
 
 /**
- * Makes the engine; false when one of that name was there. Scripts written for a larger machine pin
- * engines to cores that this one does not have: as ever, such an engine runs unpinned, and a warning
- * says so.
+ * Makes the engine; false when one of that name was there. Scripts written for a larger machine
+ * pin engines to cores that this one does not have: as ever, such an engine runs unpinned, and a
+ * warning says so.
  */
 export function createEngine(
   context: ApiContext,

@@ -90,7 +90,7 @@ function os_utc_offset(L: LuaState): number {
   return 1;
 }
 
-/** For the prelude's collectgarbage("count"): JavaScript's heap, which is where Lua's values are. */
+/** For the prelude's collectgarbage("count"): JavaScript's heap, where Lua's values are. */
 function os_heap_kilobytes(L: LuaState): number {
   lua.lua_pushnumber(L, process.memoryUsage().heapUsed / 1024);
   return 1;

@@ -102,8 +102,8 @@ for (const { name, prefix, missing } of scriptSets) {
     assert.ok(report.ok, report.faults.join('\n'));
     assert.ok((stdout.match(table) ?? []).length >= 2, stdout);
     const bytes = input.reduce((sum, { data }) => sum + data.length, 0);
-    const counts = `e0 \t\t ${String(input.length).padStart(10)} \t\t ${String(bytes).padStart(11)}`;
-    assert.ok(stdout.includes(`${counts} \t\t           0\n`), stdout);
+    const columns = [String(input.length).padStart(10), String(bytes).padStart(11), '          0'];
+    assert.ok(stdout.includes(`${['e0', ...columns].join(' \t\t ')}\n`), stdout);
   });
 
   test(`startup-multi-threads.lua, ${name}: a queue of eth3, a pipe`, { skip }, async (t) => {

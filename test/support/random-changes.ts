@@ -1,6 +1,6 @@
 /**
- * Changes at random to a running engine, as Lua: outputs, children, filters, inputs, stop and start.
- * The engine is `pe`, the root of its graph `b0`, a Duplicator.
+ * Changes at random to a running engine, as Lua: outputs, children, filters, inputs, stop and
+ * start. The engine is `pe`, the root of its graph `b0`, a Duplicator.
  */
 import type { Random } from '../../src/traffic/random.ts';
 
