@@ -99,6 +99,8 @@ export async function nativeTests(variant: string): Promise<Outcome> {
       ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
       UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
       TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+      // Random changes of the graph at full speed: a minute as built, some seconds when watched.
+      BRICKS_TEST_SECONDS: process.env['BRICKS_TEST_SECONDS'] ?? (sanitizer ? '6' : '60'),
     },
     (line) => {
       const summary = /^native: (\d+) passed, (\d+) failed, \d+ skipped$/.exec(line);
