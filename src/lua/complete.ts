@@ -1,6 +1,7 @@
 /** Completion: what the last word of a line can become. */
 import type { LuaState } from 'fengari';
 import type { ApiContext } from './api.ts';
+import { fileCandidates } from './complete-files.ts';
 import { apiClasses } from './install.ts';
 import { lua, to_luastring } from './interpreter.ts';
 import { BrickHandle, EngineHandle, readValue } from './values.ts';
@@ -73,11 +74,19 @@ function fieldsOfTop(L: LuaState, colon: boolean): string[] {
 }
 
 /**
- * Text inside quotes: brick kinds after Brick.new( and help(, engines after retrieve(, else ports.
+ * Text inside quotes: brick kinds after Brick.new( and help(, engines after retrieve(, files where
+ * Lua opens one, else ports, captures among them.
  */
-function wordsInQuotes(context: ApiContext, before: string): string[] {
+function wordsInQuotes(context: ApiContext, before: string, word: string): string[] {
   if (/Brick\.(new|help)\s*\(?\s*$/.test(before)) return [...context.rules.kinds.keys()];
   if (/PktEngine\.(new|retrieve)\s*\(?\s*$/.test(before)) return context.registry.names();
+  if (/\b(dofile|loadfile|io\.(open|lines|input|output))\s*\(?\s*$/.test(before)) {
+    return fileCandidates(word);
+  }
+  if (word.startsWith('pcap:')) {
+    return fileCandidates(word.slice('pcap:'.length)).map((file) => `pcap:${file}`);
+  }
+  if (word.includes('/')) return fileCandidates(word);
   const ports = new Set([...context.rules.schemes].map((scheme) => `${scheme}:`));
   for (const engine of context.engines.snapshot()) {
     for (const { name } of engine.inputs) ports.add(name);
@@ -104,7 +113,7 @@ function stripStrings(line: string): string {
 function quotedCandidates(context: ApiContext, line: string, match: RegExpExecArray): string[] {
   const start = (match[1] ?? '').length + 1;
   const word = line.slice(start);
-  return wordsInQuotes(context, line.slice(0, start - 1))
+  return wordsInQuotes(context, line.slice(0, start - 1), word)
     .filter((candidate) => candidate.startsWith(word))
     .map((candidate) => line.slice(0, start) + candidate);
 }

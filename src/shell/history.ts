@@ -1,5 +1,5 @@
-/** The lines typed at the prompt, kept from one shell to the next. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** The lines typed at the prompt, kept from one shell to the next; several may write at once. */
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,24 +10,31 @@ export function historyPath(env: NodeJS.ProcessEnv = process.env): string {
   return env['BRICKS_HISTORY'] ?? join(homedir(), '.bricks_history');
 }
 
-/** Newest first, as node:readline wants it; none where the file cannot be read. */
+const asText = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
+/**
+ * Newest first and each once, as node:readline wants it; none where the file cannot be read. A file
+ * that has grown long is cut.
+ */
 export function loadHistory(path: string): string[] {
   try {
-    const lines = readFileSync(path, 'utf8').split('\n');
-    return lines
-      .filter((line) => line !== '')
-      .reverse()
-      .slice(0, historyLinesMax);
+    const stored = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    const lines = [...new Set(stored.reverse())].slice(0, historyLinesMax);
+    if (stored.length > 2 * historyLinesMax) {
+      writeFileSync(path, asText(lines.toReversed()), { mode: 0o600 });
+    }
+    return lines;
   } catch {
     return [];
   }
 }
 
-/** Takes them newest first. A history that cannot be written is no reason to fail. */
-export function saveHistory(path: string, lines: readonly string[]): void {
+/** Adds a line that was typed. A history that cannot be written is no reason to fail. */
+export function appendHistory(path: string, line: string): void {
   try {
-    const oldestFirst = lines.slice(0, historyLinesMax).reverse();
-    writeFileSync(path, oldestFirst.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+    appendFileSync(path, `${line}\n`, { mode: 0o600 });
   } catch {
     // a read-only home, no home
   }

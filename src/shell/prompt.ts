@@ -1,10 +1,14 @@
 /** The interactive prompt: line editor, history, completion, continuation lines, Ctrl-C. */
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Evaluator } from './evaluator.ts';
-import { historyLinesMax, historyPath, loadHistory, saveHistory } from './history.ts';
+import { appendHistory, historyLinesMax, historyPath, loadHistory } from './history.ts';
 import { finishChunk, hasColour, toOwnStreams } from './output.ts';
 
 type Line = { readonly text: string } | 'interrupted' | 'ended';
+
+/** How long a script's own prompt is waited for. */
+const promptWaitMs = 300;
 
 const name = (colour: boolean): string => (colour ? '\x1b[32mbricks\x1b[0m' : 'bricks');
 
@@ -63,16 +67,30 @@ export class Prompt {
         );
       },
     });
-    this.#editor.on('history', (lines: string[]) => saveHistory(this.#historyFile, lines));
+    // Ctrl-C right behind a line, read together with it: nobody asks for a line now, and the editor
+    // would end without a listener. The line is carried out first, then interrupted.
+    this.#editor.on('SIGINT', () => {
+      if (this.#editor.listenerCount('SIGINT') === 1) {
+        setImmediate(() => evaluator.interrupt());
+      }
+    });
+    this.#editor.on('history', ([newest]: string[]) => {
+      if (newest !== undefined) {
+        appendHistory(this.#historyFile, newest);
+      }
+    });
   }
 
   /** What a script put into `variable`, or the standard prompt. */
   async #promptText(variable: string, standard: string): Promise<string> {
     let text = '';
     const code = `if ${variable} ~= nil then io.write(tostring(${variable})) end`;
-    await this.#evaluator.execute(code, 'prompt', false, (stream, part) => {
+    const asked = this.#evaluator.execute(code, 'prompt', false, (stream, part) => {
       text += stream === 'stdout' ? part : '';
     });
+    // Somebody else's endless chunk must not keep this shell from showing that it is there.
+    await Promise.race([asked, sleep(promptWaitMs, undefined, { ref: false })]);
+    asked.catch(() => {}); // the daemon has gone: whoever asks next is told
     return text === '' ? standard : text;
   }
 
