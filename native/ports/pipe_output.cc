@@ -172,6 +172,10 @@ void PipeOutput::settle(LedgerCell& cell) noexcept {
     cell.delivered += packets;
     cell.delivered_bytes += old.bytes + fresh.bytes;
     packets_read_ += packets;
+    if (head != head_) {  // it reads, whoever noticed first
+      stalled_ = false;
+      full_since_ = 0;
+    }
     head_ = head;
     head_seen_.store(head, std::memory_order_relaxed);
   }
@@ -217,6 +221,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
     link_seen_.store(static_cast<uint32_t>(link_));
     shared(pipe_->link_type).store(static_cast<uint32_t>(link_), std::memory_order_relaxed);
   }
+  const bool stalled = stalled_;  // what room() went by
   if (free_slots() < count) settle(cell);
   prefetch_slots(count);
   const bool exchange = exclusive && batch.region && batch.region == region_.get();
@@ -238,7 +243,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   if (done < count) {
     const bool attached = share_->consumer_pid.load(std::memory_order_relaxed) != 0;
     const Drop reason = attached ? Drop::ring_full : Drop::no_consumer;
-    cell.drop(stalled_ ? Drop::stalled : reason, count - done);
+    cell.drop(stalled ? Drop::stalled : reason, count - done);
   }
 }
 
@@ -297,17 +302,13 @@ void PipeOutput::flush(Nanos now, LedgerCell& cell) noexcept {
   }
   const uint32_t head = head_;
   settle(cell);
-  if (head != head_) {
-    stalled_ = false;
-    full_since_ = 0;
-  } else if (free_slots() < kFrameBuffersMax) {
-    watch_stall(now);
-  }
+  if (head == head_ && free_slots() < kFrameBuffersMax) watch_stall(now);
 }
 
 void PipeOutput::watch_stall(Nanos now) noexcept {
   if (share_->attachments.load(std::memory_order_relaxed) == 0) return;  // yet to come: wait
-  if (full_since_ == 0) full_since_ = now;
+  // A clock that goes back, or a breath's time that is older than the last look, starts anew.
+  if (full_since_ == 0 || now < full_since_) full_since_ = now;
   if (now - full_since_ > uint64_t{kLosslessStallMs} * 1000000) stalled_ = true;
 }
 

@@ -220,7 +220,13 @@ TEST(engine_adding_outputs_loses_nothing_of_a_lossless_input) {
   CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
   eventually([&] { return reader.count() == written; });
   CHECK_EQ(reader.count(), written);
-  CHECK_EQ(house.engine->snapshot().outputs[0].cell.delivered, written);
+  const LedgerCell end = house.engine->snapshot().outputs[0].cell;
+  CHECK_EQ(end.delivered, written);
+  for (uint32_t reason = 0; reason < kDropReasonCount; ++reason) {
+    if (end.dropped[reason] == 0) continue;
+    std::printf("  dropped as %s: %llu\n", kDropReasons[reason].name,
+                static_cast<unsigned long long>(end.dropped[reason]));
+  }
   CHECK_EQ(difference(house.engine->snapshot()), 0);
   unlink((house.folder.path() + "/in.pcap").c_str());
 }
