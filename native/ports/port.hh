@@ -73,7 +73,8 @@ class Output {
   // Readable when room() may have grown; -1: ask again. arm_wait is called before sleeping on it.
   virtual int wait_fd() const noexcept { return -1; }
   virtual void arm_wait() noexcept {}
-  // Holds packets back until there is room, although nobody asks room(): wake the engine by wait_fd.
+  // Holds packets back until there is room, although nobody asks room(): wake the engine by
+  // wait_fd.
   virtual bool awaits_room() const noexcept { return false; }
   // The pipe behind this output; null when it is none.
   virtual const PipeOutput* pipe() const noexcept { return nullptr; }

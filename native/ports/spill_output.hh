@@ -1,5 +1,5 @@
-// A pipe that spills: what its ring has no room for waits in the engine's spill pool and goes to the
-// ring before anything newer does. To everybody else it is the pipe itself.
+// A pipe that spills: what its ring has no room for waits in the engine's spill pool and goes to
+// the ring before anything newer does. To everybody else it is the pipe itself.
 #pragma once
 
 #include <memory>

@@ -34,8 +34,8 @@ class SpillPool {
   SpillPool(const SpillPool&) = delete;
   SpillPool& operator=(const SpillPool&) = delete;
 
-  // Everything below asks for the pool to be held. The engine's thread tries and does without when it
-  // cannot; the control thread waits, for a batch's time at most.
+  // Everything below asks for the pool to be held. The engine's thread tries and does without when
+  // it cannot; the control thread waits, for a batch's time at most.
   bool try_hold() noexcept { return !held_.test_and_set(std::memory_order_acquire); }
   void hold() noexcept;
   void release() noexcept { held_.clear(std::memory_order_release); }

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { BricksError } from '../errors.ts';
 
-/** What a shell can offer for a word: files, folders, interfaces, pipes of the running daemon … */
+/** What a shell can offer for a word; `pipe`: of the running daemon. */
 export type Completes = 'file' | 'folder' | 'interface' | 'pipe' | readonly string[];
 
 export interface CommandOption {

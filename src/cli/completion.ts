@@ -198,8 +198,10 @@ function fishCommand(command: Command, program: string, condition: string): stri
   const where = `complete -c ${program}${condition}`;
   const options = Object.entries(command.options).map(([name, option]) => {
     const short = option.short === undefined ? '' : ` -s ${option.short}`;
-    const value = option.type === 'string' ? ` -x${fishAction(option.completes)}` : '';
-    return `${where}${short} -l ${name}${value.replace('-x -F', '-r -F')} -d ${quote(option.summary)}`;
+    const action = fishAction(option.completes);
+    const needs = option.completes === 'file' ? '-r' : '-x'; // -x keeps files out
+    const value = option.type === 'string' ? ` ${needs}${action}` : '';
+    return `${where}${short} -l ${name}${value} -d ${quote(option.summary)}`;
   });
   const words = command.words[1] > 0 ? fishAction(command.completes) : '';
   return words === '' ? options : [...options, `${where}${words}`];

@@ -147,10 +147,10 @@ export const lbCommand: Command = {
   usage: '-i PORT [-p [NAME:]N]... [-B BUFFERS] [-b BATCH] [-w S] [-W] [-s S] [-o S]',
   summary: 'the load balancer of netmap: its command line, pipes and statistics',
   details:
-    'Each group of pipes gets all packets, balanced by flow. Its pipes are NAME{0 to NAME{N-1,\n' +
-    'and programs read NAME}0 to NAME}N-1. Without -p there is one group of two pipes, called as\n' +
-    'the interface. Groups of one name go on counting where the one before ended. Runs until\n' +
-    'Ctrl-C, or until a capture given as PORT has ended.',
+    'Each group of pipes gets all packets, balanced by flow. Its pipes are NAME{0 to\n' +
+    'NAME{N-1, and programs read NAME}0 to NAME}N-1. Without -p there is one group of two\n' +
+    'pipes, called as the interface. Groups of one name go on counting where the one before\n' +
+    'ended. Runs until Ctrl-C, or until a capture given as PORT has ended.',
   options: {
     interface: {
       type: 'string',

@@ -104,10 +104,11 @@ function mainPage(main: Command, commands: readonly Command[]): Page {
       [
         'DESCRIPTION',
         prose(
-          'bricks takes packets from a network device or a capture file, runs them through a graph ' +
-            'of bricks (LoadBalancer, Duplicator, Merge, Filter and others) and hands each program ' +
-            'downstream exactly the packets it should have. The graph is described in Lua and can ' +
-            'be changed while packets flow; every packet is accounted for.',
+          'bricks takes packets from a network device or a capture file, runs them through a ' +
+            'graph of bricks (LoadBalancer, Duplicator, Merge, Filter and others) and hands ' +
+            'each program downstream exactly the packets it should have. The graph is ' +
+            'described in Lua and can be changed while packets flow; every packet is ' +
+            'accounted for.',
           main.details ?? '',
         ),
       ],
@@ -195,15 +196,15 @@ export function manualPages(
     programPage(
       'bricks-server',
       server,
-      'The same as bricks -d: becomes a daemon and returns when it is ready; with --foreground it ' +
-        'stays and logs to stderr, as a service manager wants it.',
+      'The same as bricks -d: becomes a daemon and returns when it is ready; with --foreground ' +
+        'it stays and logs to stderr, as a service manager wants it.',
     ),
     programPage(
       'bricks-shell',
       shell,
-      'The same as bricks -s: a prompt whose lines the daemon carries out, with history, completion ' +
-        'and lines that go on until a chunk of Lua is complete. Ctrl-C interrupts what runs, Ctrl-D ' +
-        'leaves. Without a terminal it carries out what stdin holds.',
+      'The same as bricks -s: a prompt whose lines the daemon carries out, with history, ' +
+        'completion and lines that go on until a chunk of Lua is complete. Ctrl-C interrupts ' +
+        'what runs, Ctrl-D leaves. Without a terminal it carries out what stdin holds.',
     ),
     ...['load-balance', 'duplicate', 'kill-server'].map((name) =>
       programPage(`bricks-${name}`, find(name), `The same as bricks ${name}.`),

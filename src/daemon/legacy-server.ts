@@ -1,7 +1,7 @@
 /**
  * packet-bricks' shell protocol for programs that still speak it: Lua source ended by a byte 0x7F,
- * answered by all that the chunk printed, ended by 0x7F. On loopback only, for the daemon's own user
- * and root only; the state of Lua is the one that all shells share.
+ * answered by all that the chunk printed, ended by 0x7F. On loopback only, for the daemon's own
+ * user and root only; the state of Lua is the one that all shells share.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

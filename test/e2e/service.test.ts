@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { readSource, root } from '../support/source-tree.ts';
 import { Program, until, useWorld, type World } from './world.ts';
 
-/** A service manager's socket: prints each datagram, a line of dashes after it. Perl is everywhere. */
+/** A service manager's socket: prints each datagram and a line of dashes. Perl is everywhere. */
 const managerCode = `
 use Socket;
 socket(my $s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
