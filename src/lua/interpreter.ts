@@ -20,10 +20,35 @@ interface ApiModule {
   lua_pushnumber(L: LuaState, value: number): void;
 }
 
+interface ConfigurationModule {
+  lua_number2str(value: number): string;
+}
+
+/**
+ * C's "%.14g", which is how Lua prints numbers; but whole ones with all their digits, so that no
+ * count is ever rounded.
+ */
+export function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
+  if (Number.isSafeInteger(value)) return Object.is(value, -0) ? '-0' : String(value);
+  const [digits = '', power = '0'] = value.toExponential(13).split('e');
+  const exponent = Number(power);
+  const withoutZeros = (text: string): string =>
+    text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  if (exponent >= -4 && exponent < 14) return withoutZeros(value.toFixed(13 - exponent));
+  const sign = exponent < 0 ? '-' : '+';
+  return `${withoutZeros(digits)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}
+
 function load(): Fengari {
   const require = createRequire(import.meta.url);
   const before = process.env['FENGARICONF'];
   process.env['FENGARICONF'] = JSON.stringify({ LUA_COMPAT_FLOATSTRING: true });
+  // Before anything is loaded that takes it from there; defs.js has to come first.
+  require('fengari/src/defs.js');
+  const configuration = require('fengari/src/luaconf.js') as ConfigurationModule;
+  configuration.lua_number2str = numberText;
   const api = require('fengari/src/lapi.js') as ApiModule;
   api.lua_pushinteger = api.lua_pushnumber;
   const fengari = require('fengari') as Fengari;

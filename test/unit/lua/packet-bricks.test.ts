@@ -111,3 +111,25 @@ test('engine and interface names made at run time outlive the garbage collector'
     assert.equal(graph?.bricks[0]?.outlets[9]?.name, `if${i}{9`);
   }
 });
+
+test('numbers print as C prints them, counts with all their digits', () => {
+  const session = new LuaSession();
+  for (const [expression, text] of [
+    ['1/0', 'inf'],
+    ['-1/0', '-inf'],
+    ['0/0', 'nan'],
+    ['4/2', '2'],
+    ['1/3', '0.33333333333333'],
+    ['2/3', '0.66666666666667'],
+    ['1e100', '1e+100'],
+    ['1.5e-7', '1.5e-07'],
+    ['0.0001', '0.0001'],
+    ['12345678901230.4', '12345678901230'],
+    ['123456.789', '123456.789'],
+    ['2^53 - 1', '9007199254740991'],
+    ['2^64', '1.844674407371e+19'],
+    ['1 .. "" .. 2.5', '12.5'],
+  ]) {
+    assert.equal(session.run(`print(${expression})`), `${text}\n`, expression);
+  }
+});
