@@ -114,3 +114,19 @@ test('status: ports, bricks and consumers by name', () => {
   assert.equal(status.engines[0]?.outputs[0]?.consumer, 42);
   assert.equal(statusOf([]).online, false);
 });
+
+test('what a Filter was told to refuse, by rule or by rate, is in the ledger and no loss', () => {
+  const before = snapshot('e0');
+  const refused = cell({ packets: 90, dropped: { filtered: 3, rate_limited: 4, oversize: 2 } });
+  const filter = { id: 'Filter-1', kind: 'Filter', cell: refused };
+  const engine = { ...before, bricks: [filter] };
+  assert.equal(statsOf(undefined, [engine], 0).total.dropped, 10 + 25 + 10 + 2);
+  const { dropped } = ledgerOf([engine]);
+  assert.deepEqual(dropped, {
+    kernel: 10,
+    filtered: 3,
+    rate_limited: 4,
+    oversize: 2,
+    ring_full: 35,
+  });
+});
