@@ -39,6 +39,12 @@ Status RuleList::attach(const std::vector<std::string>& outlets, std::unique_ptr
   return {};
 }
 
+uint32_t RuleList::size() {
+  std::lock_guard lock(mutex_);
+  purge();
+  return static_cast<uint32_t>(records_.size());
+}
+
 void RuleList::Reader::learn_name(uint32_t number, const std::string& name) noexcept {
   const auto found = std::find(names_.begin(), names_.end(), name);
   outlets_[number] = static_cast<uint16_t>(found == names_.end() ? kOutletsMax
