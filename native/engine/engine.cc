@@ -14,7 +14,8 @@ namespace bricks {
 
 namespace {
 
-constexpr Nanos kSpinNanos = 50000;  // about one wake-up: cheaper than a sleep that ends sooner
+constexpr Nanos kSpinMax = 50000;  // about one wake-up: cheaper than a sleep that ends sooner
+constexpr Nanos kSpinStep = 1000;
 constexpr uint64_t kFlushAllBreaths = 64;
 constexpr Nanos kSleepMax = 100000000;
 constexpr Nanos kSleepDraining = 1000000;
@@ -43,6 +44,7 @@ void Engine::run() noexcept {
   }
   stop_ = false;
   idle_since_ = 0;
+  spin_ = kSpinMax;
   while (true) {
     if (attention_.load(std::memory_order_acquire)) {
       attend();
@@ -167,7 +169,7 @@ void Engine::rest(Nanos now) noexcept {
     idle_since_ = now;
     active_->flush(now, true);
   }
-  if (now - idle_since_ < kSpinNanos) {
+  if (now - idle_since_ < spin_) {
     relax();
     return;
   }
@@ -221,7 +223,12 @@ void Engine::sleep(Nanos now) noexcept {
   }
   const timespec time = {static_cast<time_t>(longest / 1000000000),
                          static_cast<long>(longest % 1000000000)};
-  if (ppoll(fds, count, &time, nullptr) > 0 && (fds[0].revents & POLLIN)) {
+  const Nanos asleep_at = wall_clock();
+  const int news = ppoll(fds, count, &time, nullptr);
+  // A device that hands over whole blocks comes long after any spin, a pipe's other end within it.
+  const bool soon = wall_clock() - asleep_at < kSpinMax;
+  spin_ = soon ? std::min(kSpinMax, spin_ * 2 + kSpinStep) : spin_ / 2;
+  if (news > 0 && (fds[0].revents & POLLIN)) {
     uint64_t ignored;
     [[maybe_unused]] const ssize_t got = read(wake_event_, &ignored, sizeof ignored);
   }

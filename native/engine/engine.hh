@@ -84,6 +84,7 @@ class Engine {
   uint32_t first_input_ = 0;  // takes turns
   uint64_t breaths_ = 0;
   Nanos idle_since_ = 0;
+  Nanos spin_ = 0;  // how long to look again before a sleep: learns what has paid
   bool said_finished_ = false;
   bool stop_ = false;
   std::atomic<bool> drained_{false};
