@@ -3,6 +3,7 @@ import { BricksError, exitCodes } from '../errors.ts';
 import { bricksCommand } from './bricks.ts';
 import { type Command, helpOption, runDirOption } from './command.ts';
 import { completionPage, completionShells } from './completion.ts';
+import { filterCommand } from './filter.ts';
 import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
 import { lbCommand } from './lb.ts';
@@ -102,6 +103,7 @@ export const commands: readonly Command[] = [
   statusCommand,
   statsCommand,
   ledgerCommand,
+  filterCommand,
   loadBalanceCommand,
   duplicateCommand,
   lbCommand,
