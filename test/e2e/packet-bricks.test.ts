@@ -71,7 +71,7 @@ test('ordinary mistakes are refused by name, and everything goes on', (t) => {
   ] as const) {
     assert.match(session.fault(mistake), refusal, mistake);
   }
-  session.run('before = pe:stats().packets BRICKS.sleep(0.05) assert(pe:stats().packets > before)');
+  session.run('moves(pe)');
   assert.equal(session.run('print(BRICKS.ledger().difference)'), '0\n');
 });
 
@@ -87,9 +87,8 @@ test('a port that cannot be opened ends nothing: not the engine, not the others'
   session.run(`
     for i = 1, 2 do
       local pe = PktEngine.retrieve("e" .. i)
-      local before = pe:stats().packets
-      BRICKS.sleep(0.05)
-      assert(pe:stats().packets > before and #pe:stats().outputs == 1)
+      moves(pe)
+      assert(#pe:stats().outputs == 1)
       pe:stop() pe:start() pe:stop() pe:delete()
     end`);
 });

@@ -14,6 +14,17 @@ import { writeTraffic } from '../../src/traffic/traffic.ts';
 // The same choices of the balancers on every run; read when the first engine is made.
 process.env['BRICKS_HASH_SEED'] ??= '1';
 
+/** Lua: returns when engine `pe` has received more than at the call; raises when it never does. */
+const moves = `
+  function moves(pe)
+    local before = pe:stats().packets
+    for _ = 1, 3000 do
+      if pe:stats().packets > before then return true end
+      BRICKS.sleep(0.01)
+    end
+    error("engine " .. pe:stats().name .. " stands still")
+  end`;
+
 export class LiveSession {
   readonly folder = mkdtempSync(join(tmpdir(), 'bricks-live-'));
   readonly #binding = loadBinding();
@@ -33,6 +44,7 @@ export class LiveSession {
         throw new Error(`the script left with ${status}`);
       },
     });
+    this.run(moves);
   }
 
   /** Runs Lua; what it printed is returned, what it raised is thrown as `code: message`. */
