@@ -10,6 +10,8 @@
 #include <cassert>
 #include <ctime>
 
+#include "ports/spill_pool.hh"
+
 namespace bricks {
 
 namespace {
@@ -105,6 +107,7 @@ void Engine::copy_cells(Cells& cells) noexcept {
     }
   }
   cells.breaths = breaths_;
+  if (context_.spill) cells.spill_free = context_.spill->free_buffers();
 }
 
 bool Engine::resume() noexcept {

@@ -35,6 +35,7 @@ class Engine {
     std::vector<LedgerCell> inputs, bricks, outputs;
     std::vector<bool> finished;
     uint64_t breaths = 0;
+    uint32_t spill_free = 0;
   };
 
   // Control side.

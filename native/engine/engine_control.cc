@@ -196,7 +196,7 @@ EngineSnapshot Engine::snapshot() {
   made.cpu = options_.cpu;
   made.batch = options_.batch;
   made.breaths = cells.breaths;
-  made.spill_free = context_.spill ? context_.spill->free_buffers() : 0;
+  made.spill_free = cells.spill_free;
   for (size_t i = 0; i < cells.inputs.size(); ++i) {
     const InputSlot& slot = *plan_->inputs[i];
     made.inputs.push_back({slot.name, slot.port->describe(), cells.finished[i],

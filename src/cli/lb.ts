@@ -113,7 +113,7 @@ async function balance(daemon: Daemon, options: LbOptions, ended: Promise<void>)
   try {
     await carryOut(daemon, `PktEngine.retrieve("${lbEngine}"):start()`);
     daemon.setReady();
-    await Promise.race([over, untilDrained(daemon, () => isOver)]);
+    await (isLink ? over : Promise.race([over, untilDrained(daemon, () => isOver)]));
     isOver = true;
     const counts = statistics.now();
     if (counts !== undefined) {
