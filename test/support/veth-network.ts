@@ -3,6 +3,7 @@
  * What is sent into `far-NAME` arrives at NAME.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 
 export interface Interface {
@@ -10,9 +11,6 @@ export interface Interface {
   /** Receive queues; default 1. */
   readonly queues?: number;
 }
-
-/** Why there is no such network here; false: there can be. */
-export const noNetwork = process.getuid?.() !== 0 && 'making interfaces takes root';
 
 let networks = 0;
 
@@ -32,9 +30,18 @@ export class VethNetwork {
     networks += 1;
     this.#namespace = `bricks-${process.pid}-${networks}`;
     run('ip', 'netns', 'add', this.#namespace);
+    try {
+      this.#makeInterfaces(interfaces);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  #makeInterfaces(interfaces: readonly Interface[]): void {
     // Nobody but the test is to say a word here: no neighbour discovery, no router solicitations.
-    for (const which of ['all', 'default']) {
-      this.#inside('sysctl', '-qw', `net.ipv6.conf.${which}.disable_ipv6=1`);
+    for (const which of existsSync('/proc/sys/net/ipv6') ? ['all', 'default'] : []) {
+      this.#inside('sh', '-c', `echo 1 > /proc/sys/net/ipv6/conf/${which}/disable_ipv6`);
     }
     for (const { name, queues = 1 } of interfaces) {
       const size = ['numtxqueues', String(queues), 'numrxqueues', String(queues)];
@@ -70,3 +77,16 @@ export function useNetwork(t: TestContext, interfaces: readonly Interface[]): Ve
   t.after(() => network.end());
   return network;
 }
+
+function whyNoNetwork(): string | false {
+  if (process.getuid?.() !== 0) return 'making interfaces takes root';
+  try {
+    new VethNetwork([{ name: 'probe0' }]).end();
+    return false;
+  } catch (error) {
+    return `no network namespaces here: ${error instanceof Error ? error.message.trim() : error}`;
+  }
+}
+
+/** Why there is no such network here; false: there can be. */
+export const noNetwork = whyNoNetwork();
