@@ -28,6 +28,10 @@ test('the main page has every command and option', () => {
   }
 });
 
+test('pages are ASCII: other characters go by their number', () => {
+  for (const [path, text] of pages) assert.match(text, /^[\x00-\x7f]*$/, path);
+});
+
 const hasGroff = spawnSync('groff', ['--version']).status === 0;
 test('groff has nothing to complain of', { skip: !hasGroff && 'groff is not here' }, () => {
   for (const [path, text] of pages) {

@@ -7,6 +7,10 @@ function plain(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
+    .replaceAll(/[^\0-\x7f]/gu, (character) => {
+      const code = character.codePointAt(0) ?? 0;
+      return `\\[u${code.toString(16).toUpperCase().padStart(4, '0')}]`;
+    })
     .replaceAll(/^(?=[.'])/gm, '\\&');
 }
 
