@@ -1,6 +1,6 @@
 // pcap-lb4: a capture in the page cache through a LoadBalancer. packet-veth: packets of a veth pair
-// that one core fills as fast as it can. Both go by the time that the engine's thread has had a core
-// (neither waits for a disk), so that other programs of the machine count less.
+// that one core fills as fast as it can. Both go by the time that the engine's thread has had a
+// core (neither waits for a disk), so that other programs of the machine count less.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/if.h>

@@ -105,10 +105,7 @@ inline void CaptureWriter::append(const void* from, uint64_t bytes, bool padded)
   const auto* source = static_cast<const uint8_t*>(from);
   uint8_t* target = ring_.get() + at;
   if (at + bytes <= ring_bytes_) [[likely]] {
-    if (!padded) {
-      std::memcpy(target, source, bytes);
-      return;
-    }
+    if (!padded) return void(std::memcpy(target, source, bytes));
     // Behind the ring's end there is slack, too.
     for (uint64_t done = 0; done < bytes; done += 64) std::memcpy(target + done, source + done, 64);
     return;
