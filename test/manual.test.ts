@@ -29,7 +29,7 @@ test('the main page has every command and option', () => {
 });
 
 test('pages are ASCII: other characters go by their number', () => {
-  for (const [path, text] of pages) assert.match(text, /^[\x00-\x7f]*$/, path);
+  for (const [path, text] of pages) assert.equal(Buffer.byteLength(text), text.length, path);
 });
 
 const hasGroff = spawnSync('groff', ['--version']).status === 0;
