@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   bench::Figures figures;
   bench::measure_with_consumer(wanted, figures);  // forks: before anything makes threads
   bench::measure_in_process(wanted, figures);
+  bench::measure_filter_rules(wanted, figures);
   bench::measure_files_and_devices(wanted, figures);
   if (json) print_json(figures);
   else print_table(figures);

@@ -23,6 +23,7 @@ void RuleList::retire(std::shared_ptr<void> object) {
 }
 
 void RuleList::collect() {
+  if (stale_) publish();  // nothing is freed that a new reader could still come upon
   if (retired_.empty()) return;
   uint64_t oldest = epoch_.fetch_add(1, std::memory_order_acq_rel) + 1;
   for (Reader* reader : readers_) {

@@ -140,7 +140,6 @@ Status RuleList::add(const std::vector<Options>& rules, std::vector<uint32_t>* i
     if (record->state->expires != kNever) deadlines_.emplace(record->state->expires, id);
     records_.emplace(id, std::move(record));
   }
-  if (stale_) publish();
   collect();
   return status;
 }
@@ -155,7 +154,6 @@ Status RuleList::remove(uint32_t id) {
     forget(std::move(found->second));
     records_.erase(found);
   }
-  if (stale_) publish();
   collect();
   return status;
 }
@@ -193,7 +191,6 @@ Status RuleList::change(uint32_t id, const Options& changes) {
     found->second = std::move(made[0]);
     if (next.state->expires != kNever) deadlines_.emplace(next.state->expires, id);
   }
-  if (stale_) publish();
   collect();
   return status;
 }
@@ -209,7 +206,7 @@ Status RuleList::replace(const std::vector<Options>& rules, std::vector<uint32_t
     Status status = insert(*record);
     if (status.ok()) continue;
     tables_ = std::move(before);
-    publish();  // what was purged above is still in the view
+    stale_ = true;  // what was purged above is still in the view
     collect();
     return status;
   }
@@ -235,7 +232,6 @@ Status RuleList::replace(const std::vector<Options>& rules, std::vector<uint32_t
 std::vector<RuleInfo> RuleList::list() {
   std::lock_guard lock(mutex_);
   purge();
-  if (stale_) publish();
   collect();
   std::map<RuleRank, const Record*> sorted;
   for (const auto& [id, record] : records_) sorted.emplace(record->rank(), record.get());

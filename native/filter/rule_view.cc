@@ -110,12 +110,18 @@ void RuleMatcher::probe(const std::vector<RuleView::Table>& tables, const Lane& 
       hashes_[i] = hash_rule_words(masked, family, seed);
       __builtin_prefetch(table->bucket(hashes_[i]));
     }
+    uint32_t candidates = 0;
     for (uint32_t i = 0; i < lane.count; ++i) {
       const uint64_t word = table->bucket(hashes_[i])->load(std::memory_order_acquire);
-      if (!RuleTable::may_have(word, hashes_[i])) continue;
+      first_[candidates] = RuleTable::first(word);
+      candidate_[candidates] = static_cast<Index>(i);
+      if (!RuleTable::may_have(word, hashes_[i]) || rank_[lane.packet[i]] <= best_rank) continue;
+      __builtin_prefetch(first_[candidates++]);
+    }
+    for (uint32_t c = 0; c < candidates; ++c) {
+      const uint32_t i = candidate_[c];
       const Index packet = lane.packet[i];
-      if (rank_[packet] <= best_rank) continue;
-      const RuleEntry* entry = RuleTable::first(word);
+      const RuleEntry* entry = first_[c];
       for (; entry; entry = entry->next.load(std::memory_order_acquire)) {
         if (entry->rank >= rank_[packet]) break;
         bool same = true;

@@ -58,6 +58,8 @@ class RuleMatcher {
   Lane lanes_[kRuleFamilies];
   RuleWords words_[kRuleFamilies][kBatchMax];
   uint64_t hashes_[kBatchMax];
+  const RuleEntry* first_[kBatchMax + 1];
+  Index candidate_[kBatchMax + 1];
   Index left_[kBatchMax + 1], matched_[kBatchMax];
 };
 
