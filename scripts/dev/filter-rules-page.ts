@@ -1,7 +1,6 @@
 /** docs/filter-rules.md, around the table of a rule's fields. */
 
-export function filterRulesPage(note: string, fields: string): string {
-  return `${note}# Filter rules
+const introduction = `# Filter rules
 
 A Filter has a list of rules. For each packet the first rule that matches decides: the one with the
 highest \`priority\`, of equals the one with the lowest id, which is the oldest where ids are left to
@@ -28,7 +27,9 @@ f:set{ rules = { { mac = "02:00:00:00:00:01" } } }   -- all of them at once
 brick: they stay, with their counts, when its engine stops, starts, or gets another graph. A change
 does not touch the graph, and holds from the engine's next batch on.
 
-## What a rule matches
+`;
+
+const meaning = `## What a rule matches
 
 | kind | matches |
 | --- | --- |
@@ -63,10 +64,9 @@ branches of the graph: what a Duplicator before the Filter gives elsewhere stays
 behind the Filter see whole packets. A packet that comes to one output both through such a Filter
 and around it (by a Merge) is sliced both times.
 
-## Fields
+`;
 
-${fields}
-## Counts
+const counts = `## Counts
 
 \`b:rules()\` has for each rule \`hits\` (packets that it decided about), \`bytes\` of those and
 \`dropped\` packets of those, and \`seconds_left\` where it has a time-out. A rule that is changed
@@ -81,4 +81,10 @@ are in it. Expressions are tried one after the other, for packets that no better
 [limits.md](limits.md) has the bounds: \`kRulesMax\`, \`kRuleMasksMax\`, \`kRuleExpressionsMax\`,
 \`kRuleSameMatchMax\`.
 `;
+
+export function filterRulesPage(note: string, fields: string): string {
+  return `${note}${introduction}${meaning}## Fields
+
+${fields}
+${counts}`;
 }
