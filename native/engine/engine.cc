@@ -127,8 +127,8 @@ bool Engine::breathe(Nanos now) noexcept {
   const auto count = static_cast<uint32_t>(plan.inputs.size());
   bool busy = false;
   for (uint32_t turn = 0; turn < count; ++turn) {
-    const uint32_t i = first_input_ + turn < count ? first_input_ + turn
-                                                   : first_input_ + turn - count;
+    const uint32_t i =
+        first_input_ + turn < count ? first_input_ + turn : first_input_ + turn - count;
     InputSlot& input = *plan.inputs[i];
     if (input.port->finished()) continue;
     input.batch.count = 0;
@@ -185,7 +185,8 @@ void Engine::rest(Nanos now) noexcept {
 // Until an input has something, an output we wait for has room, a pace says go, or control asks.
 void Engine::sleep(Nanos now) noexcept {
   const bool finished = check_drained();
-  Nanos longest = finished && !drained_.load(std::memory_order_relaxed) ? kSleepDraining : kSleepMax;
+  Nanos longest =
+      finished && !drained_.load(std::memory_order_relaxed) ? kSleepDraining : kSleepMax;
   pollfd fds[kPollMax];
   uint32_t count = 0;
   fds[count++] = {wake_event_, POLLIN, 0};

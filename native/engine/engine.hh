@@ -1,6 +1,6 @@
-// An engine: one thread that breathes. A breath takes a batch from every input, pushes it through the
-// bricks, flushes the outputs; between breaths, and only there, it attends to what the control thread
-// asks: another plan, a look at the counters, an end.
+// An engine: one thread that breathes. A breath takes a batch from every input, pushes it through
+// the bricks, flushes the outputs; between breaths, and only there, it attends to what the control
+// thread asks: another plan, a look at the counters, an end.
 #pragma once
 
 #include <atomic>
@@ -18,8 +18,8 @@ namespace bricks {
 
 class Engine {
  public:
-  static Status create(const std::string& name, const EngineOptions& options,
-                       PipeDirectory* pipes, std::shared_ptr<Engine>* engine);
+  static Status create(const std::string& name, const EngineOptions& options, PipeDirectory* pipes,
+                       std::shared_ptr<Engine>* engine);
   ~Engine();  // stops, closes all ports
 
   // Control calls: thread-safe, one at a time; see Runtime.
@@ -62,7 +62,7 @@ class Engine {
   std::mutex control_;  // held by whoever makes a control call
   std::thread thread_;
   std::atomic<bool> running_{false};
-  std::shared_ptr<Plan> plan_;  // what runs
+  std::shared_ptr<Plan> plan_;                   // what runs
   std::vector<std::shared_ptr<Plan>> draining_;  // kept until their last batch is through
   LedgerCell retired_inputs_, retired_bricks_, retired_outputs_;
   std::vector<std::string> warnings_;

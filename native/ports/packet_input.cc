@@ -29,9 +29,8 @@ inline uint32_t load_status(const tpacket_block_desc* block) noexcept {
 inline uint8_t* put_tag_back(uint8_t* data, const tpacket3_hdr* header) noexcept {
   uint8_t* front = data - kTagBytes;
   std::memmove(front, data, kAddressBytes);
-  const uint16_t type = header->tp_status & TP_STATUS_VLAN_TPID_VALID
-                            ? header->hv1.tp_vlan_tpid
-                            : uint16_t{0x8100};
+  const uint16_t type =
+      header->tp_status & TP_STATUS_VLAN_TPID_VALID ? header->hv1.tp_vlan_tpid : uint16_t{0x8100};
   const uint32_t tag = uint32_t{type} << 16 | (header->hv1.tp_vlan_tci & 0xffff);
   const uint32_t wire = __builtin_bswap32(tag);
   std::memcpy(front + kAddressBytes, &wire, sizeof wire);
@@ -183,7 +182,8 @@ std::string PacketInput::take_warning() {
     say("interface " + name + " is down and gives no packets until `ip link set " + name + " up`");
   }
   if (news & kNewsGone) {
-    say("interface " + name + " was removed and gives no more packets; when it is back, link the "
+    say("interface " + name +
+        " was removed and gives no more packets; when it is back, link the "
         "engine again");
   }
   if (news & kNewsCut) {

@@ -59,9 +59,9 @@ std::string existing_interfaces() {
 
 Status no_such_interface(const std::string& name) {
   const std::string there = existing_interfaces();
-  return {Code::no_such_interface,
-          "there is no network interface \"" + name + "\"" +
-              (there.empty() ? "" : "; there is " + there) + "; `ip link` shows them"};
+  return {Code::no_such_interface, "there is no network interface \"" + name + "\"" +
+                                       (there.empty() ? "" : "; there is " + there) +
+                                       "; `ip link` shows them"};
 }
 
 // False: a kind of link we cannot read.

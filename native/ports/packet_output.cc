@@ -60,8 +60,7 @@ Status PacketOutput::open(const std::string& name, std::unique_ptr<Output>* outp
     return system_error("sending to interface " + name, errno);
   }
   const int yes = 1;
-  made->bypass_ =
-      setsockopt(made->fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes) == 0;
+  made->bypass_ = setsockopt(made->fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes) == 0;
   made->warn_down_ = !interface.up;
   *output = std::move(made);
   return {};

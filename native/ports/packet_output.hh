@@ -33,9 +33,9 @@ class PacketOutput final : public Output {
 
   Interface interface_;
   int fd_ = -1;
-  bool bypass_ = false;      // past the queueing discipline, straight to the driver
+  bool bypass_ = false;  // past the queueing discipline, straight to the driver
   bool warn_down_ = false;
-  Nanos mtu_at_ = 0;         // when the MTU was looked at last
+  Nanos mtu_at_ = 0;  // when the MTU was looked at last
   std::array<mmsghdr, kBatchMax> messages_{};
   std::array<iovec, kBatchMax> parts_{};
   std::array<sockaddr_ll, 2> destinations_{};  // IPv4, IPv6: where there is no link header

@@ -40,10 +40,10 @@ Status check(const Interface& interface, const PacketSettings& settings) {
   if (settings.queue >= 0) {
     const uint32_t queues = receive_queues(interface);
     if (static_cast<uint32_t>(settings.queue) >= queues) {
-      return {Code::invalid_argument,
-              "interface " + interface.name + " has no receive queue " +
-                  std::to_string(settings.queue) + ": its queues are 0 to " +
-                  std::to_string(queues - 1) + "; `ethtool -L` changes their number"};
+      return {Code::invalid_argument, "interface " + interface.name + " has no receive queue " +
+                                          std::to_string(settings.queue) +
+                                          ": its queues are 0 to " + std::to_string(queues - 1) +
+                                          "; `ethtool -L` changes their number"};
     }
   }
   return {};
@@ -62,8 +62,9 @@ Status PacketRing::open(const Interface& interface, const PacketSettings& settin
   if (Status status = map(interface, settings); !status.ok()) return status;
   if (Status status = filter(interface, settings); !status.ok()) return status;
   if (!set(fd_, PACKET_IGNORE_OUTGOING, int{1})) {
-    return {Code::unsupported, "this kernel cannot leave out what the machine itself sends "
-                               "(PACKET_IGNORE_OUTGOING); packet: needs Linux 4.20 or newer"};
+    return {Code::unsupported,
+            "this kernel cannot leave out what the machine itself sends "
+            "(PACKET_IGNORE_OUTGOING); packet: needs Linux 4.20 or newer"};
   }
   if (settings.promiscuous && interface.ethernet) {
     packet_mreq membership{};
@@ -98,8 +99,9 @@ Status PacketRing::map(const Interface& interface, const PacketSettings& setting
   request.tp_frame_nr = request.tp_block_size / kFrameBytes * request.tp_block_nr;
   request.tp_retire_blk_tov = settings.timeout_ms;
   if (!set(fd_, PACKET_RX_RING, request)) {
-    Status status = system_error("a receive ring of " + std::to_string(settings.ring_mib) +
-                                     " MiB on " + interface.name, errno);
+    Status status = system_error(
+        "a receive ring of " + std::to_string(settings.ring_mib) + " MiB on " + interface.name,
+        errno);
     status.message += "; a smaller one: packet:" + interface.name + "?ring=4";
     return status;
   }

@@ -1,6 +1,5 @@
 #include "ports/pipe_output.hh"
 
-
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -99,8 +98,8 @@ Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
 
 void PipeOutput::write_header() noexcept {
   const uint64_t if_offset = control_offset_ + sizeof(bricks_pipe);
-  const auto ring_offset = static_cast<uint64_t>(reinterpret_cast<uint8_t*>(ring_) -
-                                                 region_->base());
+  const auto ring_offset =
+      static_cast<uint64_t>(reinterpret_cast<uint8_t*>(ring_) - region_->base());
   pipe_->magic = BRICKS_PIPE_MAGIC;
   pipe_->version = BRICKS_PIPE_VERSION;
   pipe_->slots = mask_ + 1;
@@ -255,8 +254,8 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
   if (need > free_slots()) return false;
   uint16_t flags = 0;
   if ((packet.flags & kPacketCut) || batch.link != link_) {
-    const bricks_trailer trailer = {wire_length(batch, pick), static_cast<uint16_t>(batch.link),
-                                    0, 0};
+    const bricks_trailer trailer = {wire_length(batch, pick), static_cast<uint16_t>(batch.link), 0,
+                                    0};
     uint8_t* first = region_->buffer(sent_[tail_].buffer & ~kForeignBuffer);
     std::memcpy(first + kBufferStride - sizeof trailer, &trailer, sizeof trailer);
     flags = BRICKS_SLOT_TRAILER;
@@ -269,8 +268,8 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
     const uint32_t buffer = sent.buffer & ~kForeignBuffer;
     if (part) std::memcpy(region_->buffer(buffer), packet.data + at, part);
     const auto more = static_cast<uint16_t>(last ? 0 : BRICKS_SLOT_MOREFRAG);
-    ring_->slot[tail_] = {buffer, static_cast<uint16_t>(part),
-                          static_cast<uint16_t>(flags | more), packet.timestamp};
+    ring_->slot[tail_] = {buffer, static_cast<uint16_t>(part), static_cast<uint16_t>(flags | more),
+                          packet.timestamp};
     sent = {buffer | kForeignBuffer, static_cast<uint16_t>(part), static_cast<uint16_t>(last)};
     flags = 0;
     at += part;

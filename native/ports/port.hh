@@ -55,19 +55,21 @@ class Output {
     return count;
   }
 
-  // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held or
-  // dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets them.
-  // The engine has already counted them in cell.packets.
+  // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held
+  // or dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets
+  // them. The engine has already counted them in cell.packets.
   virtual void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                         LedgerCell& cell) noexcept = 0;
 
-  // End of a breath: everything taken becomes visible to the consumer; counts what it has read since.
+  // End of a breath: everything taken becomes visible to the consumer; counts what it has read
+  // since.
   virtual void flush(Nanos now, LedgerCell& cell) noexcept { (void)now, (void)cell; }
 
   // All inputs have ended: say so to the consumer (end of file). Undone by the next transmit.
   virtual void finish(LedgerCell& cell) noexcept { (void)cell; }
 
-  // Control thread, after the engine has let go: settle what is held (delivered or dropped) in cell.
+  // Control thread, after the engine has let go: settle what is held (delivered or dropped) in
+  // cell.
   virtual void close(LedgerCell& cell) { (void)cell; }
 
   // Readable when room() may have grown; -1: ask again. arm_wait is called before sleeping on it.

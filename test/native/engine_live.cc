@@ -60,8 +60,8 @@ int64_t difference(const EngineSnapshot& now) {
   return sum;
 }
 
-// Reads a pipe in a thread until its end or until told; counts, and checks the bytes of gen: packets
-// (every one has right IPv4 or IPv6 version and the length it says).
+// Reads a pipe in a thread until its end or until told; counts, and checks the bytes of gen:
+// packets (every one has right IPv4 or IPv6 version and the length it says).
 class Reader {
  public:
   Reader(const std::string& run_dir, std::string name) {
@@ -239,8 +239,8 @@ TEST(engine_survives_a_scribbling_consumer) {
   CHECK(eventually([&] { return good.count() > 0; }));
   std::shared_ptr<PipeShare> share;
   CHECK(house.directory.attach("e}0", 1, &share).ok());
-  auto* memory = static_cast<uint8_t*>(mmap(nullptr, share->region_bytes, PROT_READ | PROT_WRITE,
-                                            MAP_SHARED, share->memory_fd, 0));
+  auto* memory = static_cast<uint8_t*>(
+      mmap(nullptr, share->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, share->memory_fd, 0));
   CHECK(memory != MAP_FAILED);
   Random random{99};
   for (int round = 0; round < 300; ++round) {

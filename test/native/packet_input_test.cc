@@ -1,4 +1,6 @@
 // packet: as input, on a veth pair in a network namespace of its own.
+#include "ports/packet_input.hh"
+
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
@@ -6,7 +8,6 @@
 
 #include "check.hh"
 #include "packet_network.hh"
-#include "ports/packet_input.hh"
 
 using namespace bricks;
 using namespace packet_test;

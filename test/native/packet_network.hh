@@ -48,12 +48,12 @@ inline void in_own_network(void (*body)(), const std::string& veth_options = "")
     if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
       SKIP("needs the right to make a network namespace");
     }
-    const bool made = run("mount --make-rprivate / && mount -t sysfs sysfs /sys") &&
-                      run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1 "
-                          "net.ipv6.conf.all.disable_ipv6=1") &&
-                      run("ip link add near " + veth_options + " type veth peer name far " +
-                          veth_options) &&
-                      run("ip link set near up && ip link set far up");
+    const bool made =
+        run("mount --make-rprivate / && mount -t sysfs sysfs /sys") &&
+        run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1 "
+            "net.ipv6.conf.all.disable_ipv6=1") &&
+        run("ip link add near " + veth_options + " type veth peer name far " + veth_options) &&
+        run("ip link set near up && ip link set far up");
     CHECK(made);
     if (made) body();
   }).join();
@@ -89,9 +89,9 @@ class Sender {
 };
 
 inline bricks::Nanos wall_clock() {
-  return static_cast<bricks::Nanos>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(
-          std::chrono::system_clock::now().time_since_epoch()).count());
+  return static_cast<bricks::Nanos>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 struct Received {
@@ -170,7 +170,7 @@ inline void check_same(const std::vector<Received>& received, const std::vector<
 }
 
 inline std::unique_ptr<bricks::Input> must_open(const std::string& interface,
-                                               const bricks::PacketSettings& settings = {}) {
+                                                const bricks::PacketSettings& settings = {}) {
   std::unique_ptr<bricks::Input> input;
   const bricks::Status status = bricks::PacketInput::open(interface, settings, &input);
   CHECK_EQ(status.message, "");

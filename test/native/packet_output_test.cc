@@ -141,8 +141,11 @@ void tunnel_interface_is_raw_ip() {
 }
 
 void both_ways_through_the_scheme() {
-  const Options options = {{"promisc", true}, {"ring", int64_t{4}}, {"block", int64_t{256}},
-                           {"timeout", int64_t{1}}, {"snaplen", int64_t{200}}};
+  const Options options = {{"promisc", true},
+                           {"ring", int64_t{4}},
+                           {"block", int64_t{256}},
+                           {"timeout", int64_t{1}},
+                           {"snaplen", int64_t{200}}};
   const PortContext context;
   PortName name;
   name.text = "packet:far";
