@@ -37,7 +37,8 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   }();
   Batch& batch = inputs[input]->batch;
   if (reads_flows_) {
-    for (uint32_t i = 0; i < batch.count; ++i) __builtin_prefetch(batch.packets[i].data);
+    const uint32_t first = std::min(batch.count, kPrefetchAhead);
+    for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
     decode(batch, seed);
     inputs[input]->cell.not_ip += batch.not_ip;
   }

@@ -10,6 +10,9 @@ namespace bricks {
 inline constexpr uint32_t kShimsMax = 8;       // VLAN tags, MPLS labels, PPPoE, SNAP: together
 inline constexpr uint32_t kExtensionsMax = 8;  // IPv6 extension headers
 
+// How far ahead of its reading decode() asks for headers; the caller has asked for the first ones.
+inline constexpr uint32_t kPrefetchAhead = 32;
+
 // Fills hash, network, ip_version and the decode flags of batch.packets[0..count).
 void decode(Batch& batch, const HashSeed& seed) noexcept;
 

@@ -60,6 +60,7 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
   for (uint32_t i = 0, count = batch.count; i < count; ++i) {                                   \
     Packet& packet = batch.packets[i];                                                          \
     const uint8_t* frame = packet.data;                                                         \
+    __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data); \
     if (__builtin_expect(packet.length >= kFastBytes, 1)) {                                     \
       const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);    \
       if (__builtin_expect(_mm_testz_si128(off, off) && (kTcpUdp >> (frame[23] & 31) & 1), 1)) { \
