@@ -150,4 +150,39 @@ TEST(filter_finds_each_of_many_rules) {
   CHECK_EQ(filter.list->size(), kMany / 2);
 }
 
+// Cut anywhere, with bytes overwritten: the sanitizers watch that nothing beyond a frame is read.
+TEST(filter_rules_survive_damaged_frames) {
+  constexpr uint64_t kSeed = 4711;
+  std::printf("  seed %llu\n", static_cast<unsigned long long>(kSeed));
+  Random random{kSeed};
+  LoneFilter filter;
+  filter.add({{"kind", Text("connection")}, {"src_port", int64_t{1000}}});
+  filter.add({{"address", Text("2001:db8::/32")}});
+  filter.add({{"mac", Text("02:00:00:00:00:09")}});
+  uint64_t pushed = 0, passed = 0;
+  for (uint32_t round = 0; round < 400; ++round) {
+    std::vector<Bytes> some;
+    for (uint32_t i = 0; i < kBatchMax; ++i) {
+      Header h;
+      h.v6 = random.below(2);
+      h.vlan = random.below(4) == 0;
+      h.fragment = random.below(4) == 0;
+      const Bytes whole = frame_of(h);
+      // Memory of exactly that size.
+      Bytes cut(whole.begin(), whole.begin() + random.below(static_cast<uint32_t>(whole.size())));
+      for (uint32_t k = random.below(4); k > 0 && cut.size() > 14; --k) {
+        const uint32_t at = 14 + random.below(static_cast<uint32_t>(cut.size()) - 14);
+        cut[at] = static_cast<uint8_t>(random.next() >> 32);
+      }
+      cut.shrink_to_fit();
+      some.push_back(std::move(cut));
+    }
+    filter.push(some);
+    pushed += kBatchMax;
+    passed += filter.count_of(0);
+  }
+  CHECK_EQ(filter.dropped(Drop::filtered), pushed - passed);
+  CHECK(passed > 1000 && pushed - passed > 1000);
+}
+
 }  // namespace bricks
