@@ -116,8 +116,8 @@ void measure(const char* set, const std::string& input, Figures& figures) {
     uint32_t count, known;
     const char* name;
   };
-  for (const auto& [count, known, name] : {Size{100, 100, "100"}, Size{100000, 100, "100,000"},
-                                           Size{100000, 100000, "100,000 hit"}}) {
+  for (const auto& [count, known, name] :
+       {Size{100, 100, "100"}, Size{100000, 100, "100,000"}, Size{100000, 100000, "100,000 hit"}}) {
     uint64_t number = 0;
     std::vector<uint32_t> ids;
     must(open_rule_list(&number));

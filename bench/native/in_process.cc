@@ -1,5 +1,5 @@
-// lb4, dup4, merge, filter: the engine's own costs on one core. Input: gen: in a region; outputs: real
-// pipes whose consumer accepts at once (head follows tail after every flush), or null:.
+// lb4, dup4, merge, filter: the engine's own costs on one core. Input: gen: in a region; outputs:
+// real pipes whose consumer accepts at once (head follows tail after every flush), or null:.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -42,12 +42,12 @@ class Lane {
       auto* pipe = dynamic_cast<PipeOutput*>(output->port.get());
       if (!pipe) continue;
       const auto& share = *pipe->share();
-      void* memory = mmap(nullptr, share.region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                          share.memory_fd, 0);
+      void* memory =
+          mmap(nullptr, share.region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, share.memory_fd, 0);
       auto* head = static_cast<uint8_t*>(memory) + share.pipe_offset;
       const auto* header = reinterpret_cast<bricks_pipe*>(head);
-      rings_.push_back(reinterpret_cast<netmap_ring*>(static_cast<uint8_t*>(memory) +
-                                                      header->ring_offset));
+      rings_.push_back(
+          reinterpret_cast<netmap_ring*>(static_cast<uint8_t*>(memory) + header->ring_offset));
     }
   }
 
@@ -55,7 +55,8 @@ class Lane {
   uint64_t breathe() {
     timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
-    const Nanos now = static_cast<Nanos>(time.tv_sec) * 1000000000 + static_cast<Nanos>(time.tv_nsec);
+    const Nanos now =
+        static_cast<Nanos>(time.tv_sec) * 1000000000 + static_cast<Nanos>(time.tv_nsec);
     uint64_t packets = 0;
     for (uint32_t i = 0; i < plan_->inputs.size(); ++i) {
       InputSlot& input = *plan_->inputs[i];

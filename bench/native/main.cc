@@ -11,10 +11,11 @@ void print_json(const bench::Figures& figures) {
   std::printf("[");
   const char* separator = "";
   for (const bench::Figure& f : figures) {
-    std::printf("%s{\"name\":\"%s\",\"input\":\"%s\",\"unit\":\"%s\",\"min\":%.4g,\"median\":%.4g,"
-                "\"max\":%.4g",
-                separator, f.name.c_str(), f.input.c_str(), f.unit.c_str(), f.value.minimum,
-                f.value.median, f.value.maximum);
+    std::printf(
+        "%s{\"name\":\"%s\",\"input\":\"%s\",\"unit\":\"%s\",\"min\":%.4g,\"median\":%.4g,"
+        "\"max\":%.4g",
+        separator, f.name.c_str(), f.input.c_str(), f.unit.c_str(), f.value.minimum, f.value.median,
+        f.value.maximum);
     if (f.limit > 0) {
       std::printf(",\"limit\":%.4g,\"share\":%.3g", f.limit, f.value.median / f.limit);
     }
@@ -41,8 +42,10 @@ int main(int argc, char** argv) {
   bool json = false;
   std::set<std::string> names;
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--json") == 0) json = true;
-    else names.insert(argv[i]);
+    if (std::strcmp(argv[i], "--json") == 0)
+      json = true;
+    else
+      names.insert(argv[i]);
   }
   const bench::Wanted wanted = [&](const std::string& name) {
     return names.empty() || names.count(name) != 0;
@@ -52,7 +55,9 @@ int main(int argc, char** argv) {
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);
   bench::measure_files_and_devices(wanted, figures);
-  if (json) print_json(figures);
-  else print_table(figures);
+  if (json)
+    print_json(figures);
+  else
+    print_table(figures);
   return 0;
 }

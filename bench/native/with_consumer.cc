@@ -93,7 +93,8 @@ Spread measure(bool shared) {
     const double begin = seconds_now();
     std::this_thread::sleep_for(std::chrono::duration<double>(kRunSeconds));
     const uint64_t after = delivered(*engine);
-    if (run >= 0) runs.push_back(static_cast<double>(after - before) / (seconds_now() - begin) / 1e6);
+    if (run >= 0)
+      runs.push_back(static_cast<double>(after - before) / (seconds_now() - begin) / 1e6);
   }
   must(engine->stop());
   kill(child, SIGKILL);

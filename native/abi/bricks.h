@@ -27,27 +27,27 @@ extern "C" {
 typedef struct bricks_consumer bricks_consumer;
 
 typedef enum { /* the values of errors are the exit codes of the command line */
-  BRICKS_OK = 0,
-  BRICKS_FAILED = 1,       /* the system refused; or the ring holds what cannot be: detach */
-  BRICKS_INVALID = 2,      /* an argument makes no sense */
-  BRICKS_UNREACHABLE = 4,  /* no daemon answers at that folder */
-  BRICKS_PERMISSION = 5,   /* the pipe is not yours to read */
-  BRICKS_NOT_FOUND = 6,    /* no such pipe */
-  BRICKS_BUSY = 7,         /* somebody else holds this end */
-  BRICKS_TIMEOUT = 124,    /* bricks_wait, bricks_attach: the time is up */
-  BRICKS_INTERRUPTED = 130, /* bricks_wait: a signal came */
-  BRICKS_EMPTY = 200,      /* bricks_next: nothing right now */
-  BRICKS_END = 201,        /* the input has ended and everything was read */
-  BRICKS_GONE = 202        /* the daemon has vanished and everything was read; or the pipe was taken
-                              down, and what was left in it counts as unread */
+               BRICKS_OK = 0,
+               BRICKS_FAILED = 1, /* the system refused; or the ring holds what cannot be: detach */
+               BRICKS_INVALID = 2,       /* an argument makes no sense */
+               BRICKS_UNREACHABLE = 4,   /* no daemon answers at that folder */
+               BRICKS_PERMISSION = 5,    /* the pipe is not yours to read */
+               BRICKS_NOT_FOUND = 6,     /* no such pipe */
+               BRICKS_BUSY = 7,          /* somebody else holds this end */
+               BRICKS_TIMEOUT = 124,     /* bricks_wait, bricks_attach: the time is up */
+               BRICKS_INTERRUPTED = 130, /* bricks_wait: a signal came */
+               BRICKS_EMPTY = 200,       /* bricks_next: nothing right now */
+               BRICKS_END = 201,         /* the input has ended and everything was read */
+               BRICKS_GONE = 202 /* the daemon has vanished and everything was read; or the pipe was
+                                    taken down, and what was left in it counts as unread */
 } bricks_result;
 
 typedef struct {
-  const uint8_t *data;    /* valid until the next call on this consumer but bricks_fd */
-  uint32_t captured;      /* bytes at data */
-  uint32_t wire_length;   /* bytes on the wire; larger when the capture cut the packet */
-  uint64_t timestamp_ns;  /* receive time, nanoseconds since 1970 */
-  uint32_t link_type;     /* LINKTYPE_ value; 1 is Ethernet */
+  const uint8_t *data;   /* valid until the next call on this consumer but bricks_fd */
+  uint32_t captured;     /* bytes at data */
+  uint32_t wire_length;  /* bytes on the wire; larger when the capture cut the packet */
+  uint64_t timestamp_ns; /* receive time, nanoseconds since 1970 */
+  uint32_t link_type;    /* LINKTYPE_ value; 1 is Ethernet */
 } bricks_packet;
 
 typedef struct {

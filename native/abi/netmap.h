@@ -1,5 +1,6 @@
 /* The layout of netmap's rings and slots, API 14, in our own words: offsets and sizes are facts of
- * that ABI (sys/net/netmap.h), nailed below. A program written for netmap finds here what it expects. */
+ * that ABI (sys/net/netmap.h), nailed below. A program written for netmap finds here what it
+ * expects. */
 #ifndef BRICKS_ABI_NETMAP_H
 #define BRICKS_ABI_NETMAP_H
 
@@ -33,7 +34,7 @@ struct netmap_ring {
   uint32_t num_slots;
   uint32_t nr_buf_size; /* bytes from one buffer to the next */
   uint16_t ringid;
-  uint16_t dir; /* 0: filled by the engine, read by the consumer */
+  uint16_t dir;  /* 0: filled by the engine, read by the consumer */
   uint32_t head; /* the reader's: slots before it are given back */
   uint32_t cur;  /* the reader's: slots before it have been looked at */
   uint32_t tail; /* the writer's: slots from head up to here hold packets */

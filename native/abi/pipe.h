@@ -30,9 +30,9 @@ struct bricks_trailer {
 };
 
 enum { /* bricks_pipe.producer_state */
-  BRICKS_PRODUCER_LIVE = 0,
-  BRICKS_PRODUCER_FINISHED = 1, /* the input has ended; what is in the ring is the last */
-  BRICKS_PRODUCER_CLOSED = 2    /* the pipe was taken down; this memory gets nothing any more */
+       BRICKS_PRODUCER_LIVE = 0,
+       BRICKS_PRODUCER_FINISHED = 1, /* the input has ended; what is in the ring is the last */
+       BRICKS_PRODUCER_CLOSED = 2 /* the pipe was taken down; this memory gets nothing any more */
 };
 
 /* At `pipe_offset` of the memfd, which is sealed against shrinking (consumers insist: a file that

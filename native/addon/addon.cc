@@ -1,6 +1,6 @@
-// The export table: one line of work per function; src/native/binding.ts says what each does. Engines
-// belong to the process (Runtime), so the daemon's main thread and its Lua worker, which each load
-// this addon into their own environment, see the same ones.
+// The export table: one line of work per function; src/native/binding.ts says what each does.
+// Engines belong to the process (Runtime), so the daemon's main thread and its Lua worker, which
+// each load this addon into their own environment, see the same ones.
 #include <napi.h>
 
 #include <cmath>
@@ -160,9 +160,9 @@ Napi::Value check_port_name(const Napi::CallbackInfo& info) {
   const bool input = to_text(info, 1, "direction") == "input";
   for (const PortScheme* scheme : port_schemes()) {
     if (name.scheme != scheme->scheme || (input ? scheme->as_input : scheme->as_output)) continue;
-    check(info, {Code::invalid_port_name, name.text + " cannot be an " +
-                                              (input ? "input: it only takes packets"
-                                                     : "output: it only gives packets")});
+    check(info, {Code::invalid_port_name,
+                 name.text + " cannot be an " +
+                     (input ? "input: it only takes packets" : "output: it only gives packets")});
   }
   return nothing(info);
 }
@@ -173,8 +173,7 @@ Napi::Value flip_name(const Napi::CallbackInfo& info) {
 
 Napi::Value is_pipe_name(const Napi::CallbackInfo& info) {
   PortName name;
-  const bool pipe =
-      parse_port_name(to_text(info, 0, "name"), &name).ok() && name.scheme == "pipe";
+  const bool pipe = parse_port_name(to_text(info, 0, "name"), &name).ok() && name.scheme == "pipe";
   return Napi::Boolean::New(info.Env(), pipe);
 }
 

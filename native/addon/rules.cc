@@ -22,8 +22,8 @@ std::shared_ptr<RuleList> to_list(const Napi::CallbackInfo& info) {
   const uint64_t number = to_whole(info, 0, "list", 9007199254740991.0);
   std::shared_ptr<RuleList> list = find_rule_list(number);
   if (!list) {
-    check(info, {Code::invalid_argument, "there is no list of rules with the number " +
-                                             std::to_string(number)});
+    check(info, {Code::invalid_argument,
+                 "there is no list of rules with the number " + std::to_string(number)});
   }
   return list;
 }

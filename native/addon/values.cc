@@ -11,9 +11,7 @@ namespace {
   throw Napi::TypeError::New(env, what);
 }
 
-Napi::Value field(const Napi::Object& object, const char* name) {
-  return object.Get(name);
-}
+Napi::Value field(const Napi::Object& object, const char* name) { return object.Get(name); }
 
 std::string text_field(const Napi::Object& object, const char* name) {
   const Napi::Value value = field(object, name);
@@ -86,12 +84,18 @@ Napi::Value from_option(Napi::Env env, const OptionValue& value) {
 
 const char* type_name(OptionType type) {
   switch (type) {
-    case OptionType::boolean: return "boolean";
-    case OptionType::integer: return "integer";
-    case OptionType::number: return "number";
-    case OptionType::text: return "text";
-    case OptionType::text_list: return "text_list";
-    case OptionType::number_list: return "number_list";
+    case OptionType::boolean:
+      return "boolean";
+    case OptionType::integer:
+      return "integer";
+    case OptionType::number:
+      return "number";
+    case OptionType::text:
+      return "text";
+    case OptionType::text_list:
+      return "text_list";
+    case OptionType::number_list:
+      return "number_list";
   }
   return "text";
 }

@@ -1,6 +1,6 @@
-// The contract of a brick: a batch comes in, each packet goes to one or more outlets or is dropped with
-// a reason. A brick sees no port names, no engine and no Node; its file also holds its BrickType, from
-// which help, argument checks and docs/bricks.md come.
+// The contract of a brick: a batch comes in, each packet goes to one or more outlets or is dropped
+// with a reason. A brick sees no port names, no engine and no Node; its file also holds its
+// BrickType, from which help, argument checks and docs/bricks.md come.
 #pragma once
 
 #include <algorithm>

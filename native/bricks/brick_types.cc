@@ -3,7 +3,8 @@
 
 namespace bricks {
 
-extern const BrickType kLoadBalancer, kDuplicator, kPcapWriter, kMerge, kFilter, kPcapReader, kDummy;
+extern const BrickType kLoadBalancer, kDuplicator, kPcapWriter, kMerge, kFilter, kPcapReader,
+    kDummy;
 
 std::span<const BrickType* const> brick_types() noexcept {
   static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator, &kPcapWriter, &kMerge,

@@ -23,8 +23,9 @@ Status make(const Options&, const BrickPlace&, std::unique_ptr<Brick>* brick) {
 extern const BrickType kDuplicator = {
     .name = "Duplicator",
     .summary = "gives every packet to every output",
-    .details = "Each output gets all packets, intact under any chain behind it. A slow output loses "
-               "its own packets only.",
+    .details =
+        "Each output gets all packets, intact under any chain behind it. A slow output loses "
+        "its own packets only.",
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = true,

@@ -77,8 +77,10 @@ class Filter final : public Brick {
   // Without rules.
   void push_rest(Batch& batch, Picks in, Outlets& out) noexcept {
     if (!expression_) {
-      if (pass_rest_) out.put_all(0, in);
-      else out.cell().drop(Drop::filtered, in.size());
+      if (pass_rest_)
+        out.put_all(0, in);
+      else
+        out.cell().drop(Drop::filtered, in.size());
       return;
     }
     Outlets::List& list = out.lists()[0];
@@ -104,8 +106,10 @@ class Filter final : public Brick {
     for (const Index packet : in) {
       RuleState* rule = matcher_.winner(packet);
       if (!rule) {
-        if (rest_passes_[packet]) out.put(0, packet);
-        else ++filtered;
+        if (rest_passes_[packet])
+          out.put(0, packet);
+        else
+          ++filtered;
         continue;
       }
       add(rule->counts->packets, 1);
@@ -188,8 +192,8 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
   if (const auto number = static_cast<uint64_t>(option_integer(options, "rules"))) {
     const std::shared_ptr<RuleList> list = find_rule_list(number);
     if (!list) {
-      return {Code::invalid_argument, "Filter: there is no list of rules with the number " +
-                                          std::to_string(number)};
+      return {Code::invalid_argument,
+              "Filter: there is no list of rules with the number " + std::to_string(number)};
     }
     if (Status status = list->attach(place.outlet_names, &rules); !status.ok()) {
       return {status.code, "Filter: " + status.message};
@@ -205,11 +209,12 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
 extern const BrickType kFilter = {
     .name = "Filter",
     .summary = "passes or drops packets by a libpcap expression and by rules",
-    .details = "The expression is compiled by libpcap for the link type of each packet. What does "
-               "not match is dropped and counted as `filtered`. Rules (docs/filter-rules.md) come "
-               "first and are added, changed and removed while it runs; they drop, pass, copy, "
-               "sample, slice or limit. What passes goes to the first output; further outputs get "
-               "what rules copy to them.",
+    .details =
+        "The expression is compiled by libpcap for the link type of each packet. What does "
+        "not match is dropped and counted as `filtered`. Rules (docs/filter-rules.md) come "
+        "first and are added, changed and removed while it runs; they drop, pass, copy, "
+        "sample, slice or limit. What passes goes to the first output; further outputs get "
+        "what rules copy to them.",
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = true,

@@ -90,8 +90,9 @@ std::unique_ptr<Brick> make_with(const std::vector<uint16_t>& table, int64_t tup
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {
   const int64_t tuple = option_integer(options, "tuple");
   if (tuple == 3) {
-    return {Code::invalid_argument, "LoadBalancer: tuple is 3; 2 is addresses only, 4 is "
-                                    "addresses, ports and protocol"};
+    return {Code::invalid_argument,
+            "LoadBalancer: tuple is 3; 2 is addresses only, 4 is "
+            "addresses, ports and protocol"};
   }
   std::vector<double> weights;
   if (const auto found = options.find("weights"); found != options.end()) {
@@ -102,8 +103,8 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
                                         " weights for " + std::to_string(place.outlets) +
                                         " outputs; give one for each"};
   }
-  if (!weights.empty() && std::none_of(weights.begin(), weights.end(),
-                                       [](double weight) { return weight > 0; })) {
+  if (!weights.empty() &&
+      std::none_of(weights.begin(), weights.end(), [](double weight) { return weight > 0; })) {
     return {Code::invalid_argument, "LoadBalancer: all weights are 0; one must be above"};
   }
   const std::vector<uint16_t> table = assign_buckets(place.outlet_names, weights);
@@ -117,10 +118,11 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
 extern const BrickType kLoadBalancer = {
     .name = "LoadBalancer",
     .summary = "gives each flow to one of its outputs, both directions to the same",
-    .details = "A flow is the outermost IP conversation: addresses, ports and protocol, or the "
-               "addresses alone. Fragments go by addresses and protocol; what is not IP goes by its "
-               "pair of MAC addresses. Shares are even, or as `weights` say; when outputs come or "
-               "go, flows of the others stay where they are.",
+    .details =
+        "A flow is the outermost IP conversation: addresses, ports and protocol, or the "
+        "addresses alone. Fragments go by addresses and protocol; what is not IP goes by its "
+        "pair of MAC addresses. Shares are even, or as `weights` say; when outputs come or "
+        "go, flows of the others stay where they are.",
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = false,

@@ -6,8 +6,9 @@ namespace bricks {
 extern const BrickType kMerge = {
     .name = "Merge",
     .summary = "brings several inputs together in one output",
-    .details = "Inputs are ports or links of other bricks. Packets that came in together leave in the "
-               "order they came; inputs take turns, a batch each.",
+    .details =
+        "Inputs are ports or links of other bricks. Packets that came in together leave in the "
+        "order they came; inputs take turns, a batch each.",
     .inputs = {1, kInletsMax},
     .outputs = {1, 1},
     .duplicates = false,

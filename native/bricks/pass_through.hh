@@ -10,8 +10,7 @@ class PassThrough final : public Brick {
   void push(Batch&, Picks in, Outlets& out) noexcept override { out.put_all(0, in); }
 };
 
-inline Status make_pass_through(const Options&, const BrickPlace&,
-                                std::unique_ptr<Brick>* brick) {
+inline Status make_pass_through(const Options&, const BrickPlace&, std::unique_ptr<Brick>* brick) {
   *brick = std::make_unique<PassThrough>();
   return {};
 }

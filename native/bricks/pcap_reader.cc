@@ -20,9 +20,10 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
 extern const BrickType kPcapReader = {
     .name = "PcapReader",
     .summary = "replays capture files, by flow when it has several outputs",
-    .details = "Its inputs are files or folders (every file in it that ends in pcap or pcapng, by "
-               "name), or pcap: ports with options. It ends when its files end, and waits for its "
-               "outputs rather than lose a packet.",
+    .details =
+        "Its inputs are files or folders (every file in it that ends in pcap or pcapng, by "
+        "name), or pcap: ports with options. It ends when its files end, and waits for its "
+        "outputs rather than lose a packet.",
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = false,

@@ -35,8 +35,8 @@ constexpr uint64_t kSharedControlBytes = 64u << 20;
 
 }  // namespace
 
-Status Engine::create(const std::string& name, const EngineOptions& options,
-                      PipeDirectory* pipes, std::shared_ptr<Engine>* engine) {
+Status Engine::create(const std::string& name, const EngineOptions& options, PipeDirectory* pipes,
+                      std::shared_ptr<Engine>* engine) {
   const auto wrong = [&name](const std::string& what) {
     return Status(Code::invalid_argument, "engine " + name + ": " + what);
   };
@@ -209,8 +209,8 @@ EngineSnapshot Engine::snapshot() {
     const OutputSlot& slot = *plan_->outputs[i];
     const PipeOutput* pipe = slot.port->pipe();
     made.outputs.push_back({slot.name, plan_->output_bricks[i], slot.port->describe(),
-                            pipe ? pipe->share()->consumer_pid.load() : 0,
-                            pipe ? pipe->slots() : 0, cells.outputs[i]});
+                            pipe ? pipe->share()->consumer_pid.load() : 0, pipe ? pipe->slots() : 0,
+                            cells.outputs[i]});
   }
   made.retired_inputs = retired_inputs_;
   made.retired_bricks = retired_bricks_;

@@ -11,11 +11,11 @@ namespace bricks {
 
 struct Graph {
   struct Inlet {
-    std::string port;    // port name; the same name again is the same open port, kept across applies
+    std::string port;  // port name; the same name again is the same open port, kept across applies
     uint32_t brick = 0;  // index in `bricks`
   };
   struct Outlet {
-    std::string name;   // port name, or the label of a link
+    std::string name;    // port name, or the label of a link
     int32_t brick = -1;  // >= 0: fused to that brick (index in `bricks`), no port is opened
   };
   struct Node {

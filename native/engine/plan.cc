@@ -75,8 +75,8 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
 // again after it. A packet that comes to it by several ways is cut on all of them.
 void Plan::transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept {
   Output& port = *leaf.slot->port;
-  const bool cut = std::any_of(leaf.cuts.begin(), leaf.cuts.end(),
-                               [](const Cuts* cuts) { return cuts->any; });
+  const bool cut =
+      std::any_of(leaf.cuts.begin(), leaf.cuts.end(), [](const Cuts* cuts) { return cuts->any; });
   if (!cut) {
     port.transmit(batch, leaf.picks, count, exclusive, leaf.slot->cell);
     return;

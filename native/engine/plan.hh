@@ -38,8 +38,8 @@ struct BrickSlot {
 
 class Plan {
  public:
-  // Opens what `graph` names and `current` (may be null) does not have yet, and takes over the rest.
-  // On error nothing has changed: whatever was opened is closed again.
+  // Opens what `graph` names and `current` (may be null) does not have yet, and takes over the
+  // rest. On error nothing has changed: whatever was opened is closed again.
   static Status build(const Graph& graph, const Plan* current, const PortContext& context,
                       std::unique_ptr<Plan>* plan);
 
@@ -74,15 +74,15 @@ class Plan {
     uint64_t multiplicity = 0;   // how often a packet can be in `in` at most
     const Index* in = nullptr;
     uint32_t in_count = 0;
-    std::vector<Index> merged;  // memory for `in` where several lists meet
+    std::vector<Index> merged;   // memory for `in` where several lists meet
     std::unique_ptr<Cuts> cuts;  // where its type has them
   };
   struct Leaf {
     OutputSlot* slot;
     const Index* picks = nullptr;
     uint32_t count = 0;
-    bool exclusive = true;  // no later output can hold the same packet
-    bool touched = false;   // since the last flush
+    bool exclusive = true;          // no later output can hold the same packet
+    bool touched = false;           // since the last flush
     std::vector<const Cuts*> cuts;  // of the bricks before it
   };
 
@@ -101,7 +101,7 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
-  std::vector<Cuts*> cuts_;        // all nodes'
+  std::vector<Cuts*> cuts_;   // all nodes'
   bool reads_flows_ = false;  // some brick does: decode
 };
 

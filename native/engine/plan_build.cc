@@ -92,9 +92,8 @@ Status Plan::order(const Graph& graph, std::vector<uint32_t>* sorted) const {
   }
   if (sorted->size() == graph.bricks.size()) return {};
   const auto stuck = std::find_if(waiting.begin(), waiting.end(), [](uint32_t n) { return n; });
-  return {Code::invalid_graph,
-          "the links run in a circle through brick " +
-              graph.bricks[static_cast<size_t>(stuck - waiting.begin())].id};
+  return {Code::invalid_graph, "the links run in a circle through brick " +
+                                   graph.bricks[static_cast<size_t>(stuck - waiting.begin())].id};
 }
 
 Status Plan::add_bricks(const Graph& graph, const Plan* current,
@@ -225,8 +224,8 @@ void Plan::mark_leaves(const Target& target, std::vector<bool>& seen) const {
   for (const Target& next : nodes_[target.index].targets) mark_leaves(next, seen);
 }
 
-// Outputs behind two different outlets of a brick that duplicates may hold the same packet: only the
-// last of them may exchange its buffer, and none that can be reached both ways.
+// Outputs behind two different outlets of a brick that duplicates may hold the same packet: only
+// the last of them may exchange its buffer, and none that can be reached both ways.
 void Plan::find_exclusive() {
   for (const Node& node : nodes_) {
     if (!node.slot->type->duplicates || node.targets.size() < 2) continue;
@@ -243,7 +242,8 @@ void Plan::find_exclusive() {
     }
     for (uint32_t leaf = 0; leaf < reached.size(); ++leaf) {
       // Conservative: leaves of the last one's own branch could exchange too, but are not worth it.
-      if (reached[leaf] > 1 || (reached[leaf] == 1 && leaf != last)) leaves_[leaf].exclusive = false;
+      if (reached[leaf] > 1 || (reached[leaf] == 1 && leaf != last))
+        leaves_[leaf].exclusive = false;
     }
   }
 }

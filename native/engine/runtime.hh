@@ -13,13 +13,13 @@
 namespace bricks {
 
 struct EngineOptions {
-  int32_t cpu = -1;       // pin the thread to this core; -1: none
-  uint32_t batch = 0;     // packets a batch; 0: kBatchDefault
-  bool shared = false;    // one region for gen: and all pipes: buffers are exchanged, not copied
+  int32_t cpu = -1;         // pin the thread to this core; -1: none
+  uint32_t batch = 0;       // packets a batch; 0: kBatchDefault
+  bool shared = false;      // one region for gen: and all pipes: buffers are exchanged, not copied
   uint32_t pipe_slots = 0;  // 0: kPipeSlotsDefault
-  uint32_t spill = 0;     // buffers its full pipes may spill to, all together; 0: none
-  bool busy = false;      // never sleep: a core of its own, all of it
-  int32_t queue = -1;     // hardware queue of its interfaces; -1: all
+  uint32_t spill = 0;       // buffers its full pipes may spill to, all together; 0: none
+  bool busy = false;        // never sleep: a core of its own, all of it
+  int32_t queue = -1;       // hardware queue of its interfaces; -1: all
 };
 
 // What can be seen of an engine, all from one and the same breath.
@@ -48,7 +48,8 @@ struct EngineSnapshot {
   std::vector<InputRow> inputs;
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;
-  // Sums of what was once part of the graph and is no more: the ledger covers an engine's whole life.
+  // Sums of what was once part of the graph and is no more: the ledger covers an engine's whole
+  // life.
   LedgerCell retired_inputs, retired_bricks, retired_outputs;
   std::vector<std::string> warnings;  // since the engine was made
 };
@@ -64,8 +65,8 @@ class Runtime {
   Status create_engine(const std::string& name, const EngineOptions& options);
   // Stops if need be, closes every port. no_such_engine.
   Status delete_engine(const std::string& name);
-  // Replaces the engine's graph, running or not: at a batch boundary, all or nothing. Ports and bricks
-  // named in both graphs stay as they are. The empty graph unlinks everything.
+  // Replaces the engine's graph, running or not: at a batch boundary, all or nothing. Ports and
+  // bricks named in both graphs stay as they are. The empty graph unlinks everything.
   Status apply(const std::string& name, const Graph& graph);
   Status start(const std::string& name);  // not_linked, already_running
   Status stop(const std::string& name);   // not_running; returns when the thread has ended

@@ -35,79 +35,78 @@ inline uint32_t load_byte(const uint8_t* p) { return *p; }
 #define NEXT goto*(++at)->go
 // A branch, not a choice of pointers: a predicted branch lets the next step begin before the load
 // that decides has arrived. The empty asm keeps the compiler from turning it back.
-#define JUMP(condition)     \
-  if (condition) {          \
-    at = at->yes;           \
-    __asm__ volatile("");   \
-    goto* at->go;           \
-  }                         \
-  at = at->no;              \
-  goto* at->go
-#define LOAD(load, bytes, from)                             \
-  if (captured < uint64_t{from} + bytes) goto no_match;     \
+#define JUMP(condition)   \
+  if (condition) {        \
+    at = at->yes;         \
+    __asm__ volatile(""); \
+    goto * at->go;        \
+  }                       \
+  at = at->no;            \
+  goto * at->go
+#define LOAD(load, bytes, from)                         \
+  if (captured < uint64_t{from} + bytes) goto no_match; \
   A = load(data + (from))
-#define INDEXED(load, bytes)                              \
-  const uint64_t from = uint64_t{X} + at->k;              \
+#define INDEXED(load, bytes)                 \
+  const uint64_t from = uint64_t{X} + at->k; \
   LOAD(load, bytes, from)
 
 // X(name, what it does): the order is that of enum Kind and of the table of addresses.
-#define BPF_STEPS(S)                                                                  \
-  S(load_w, LOAD(load_word, 4, at->k); NEXT)                                          \
-  S(load_h, LOAD(load_half, 2, at->k); NEXT)                                          \
-  S(load_b, LOAD(load_byte, 1, at->k); NEXT)                                          \
-  S(load_w_equal, LOAD(load_word, 4, at->offset); JUMP(A == at->k))                   \
-  S(load_h_equal, LOAD(load_half, 2, at->offset); JUMP(A == at->k))                   \
-  S(load_b_equal, LOAD(load_byte, 1, at->offset); JUMP(A == at->k))                   \
-  S(load_h_set, LOAD(load_half, 2, at->offset); JUMP((A & at->k) != 0))               \
-  S(indexed_w, INDEXED(load_word, 4); NEXT)                                           \
-  S(indexed_h, INDEXED(load_half, 2); NEXT)                                           \
-  S(indexed_b, INDEXED(load_byte, 1); NEXT)                                           \
-  S(indexed_h_equal, const uint64_t from = uint64_t{X} + at->offset;                  \
-    LOAD(load_half, 2, from); JUMP(A == at->k))                                       \
-  S(load_length, A = wire_length(batch, picks[i]); NEXT)                              \
-  S(load_constant, A = at->k; NEXT)                                                   \
-  S(load_memory, A = M[at->k]; NEXT)                                                  \
-  S(x_header, if (captured < at->k + 1) goto no_match; X = (data[at->k] & 15u) << 2;  \
-    NEXT)                                                                             \
-  S(x_length, X = wire_length(batch, picks[i]); NEXT)                                 \
-  S(x_constant, X = at->k; NEXT)                                                      \
-  S(x_memory, X = M[at->k]; NEXT)                                                     \
-  S(store_a, M[at->k] = A; NEXT)                                                      \
-  S(store_x, M[at->k] = X; NEXT)                                                      \
-  S(add_k, A += at->k; NEXT)                                                          \
-  S(sub_k, A -= at->k; NEXT)                                                          \
-  S(mul_k, A *= at->k; NEXT)                                                          \
-  S(div_k, A /= at->k; NEXT)                                                          \
-  S(mod_k, A %= at->k; NEXT)                                                          \
-  S(and_k, A &= at->k; NEXT)                                                          \
-  S(or_k, A |= at->k; NEXT)                                                           \
-  S(xor_k, A ^= at->k; NEXT)                                                          \
-  S(lsh_k, A <<= at->k; NEXT)                                                         \
-  S(rsh_k, A >>= at->k; NEXT)                                                         \
-  S(add_x, A += X; NEXT)                                                              \
-  S(sub_x, A -= X; NEXT)                                                              \
-  S(mul_x, A *= X; NEXT)                                                              \
-  S(div_x, if (X == 0) goto no_match; A /= X; NEXT)                                   \
-  S(mod_x, if (X == 0) goto no_match; A %= X; NEXT)                                   \
-  S(and_x, A &= X; NEXT)                                                              \
-  S(or_x, A |= X; NEXT)                                                               \
-  S(xor_x, A ^= X; NEXT)                                                              \
-  S(lsh_x, A = X < 32 ? A << X : 0; NEXT)                                             \
-  S(rsh_x, A = X < 32 ? A >> X : 0; NEXT)                                             \
-  S(negate, A = 0 - A; NEXT)                                                          \
-  S(equal_k, JUMP(A == at->k))                                                        \
-  S(above_k, JUMP(A > at->k))                                                         \
-  S(least_k, JUMP(A >= at->k))                                                        \
-  S(set_k, JUMP((A & at->k) != 0))                                                    \
-  S(equal_x, JUMP(A == X))                                                            \
-  S(above_x, JUMP(A > X))                                                             \
-  S(least_x, JUMP(A >= X))                                                            \
-  S(set_x, JUMP((A & X) != 0))                                                        \
-  S(jump, at = at->yes; goto* at->go)                                                 \
-  S(jump_back, if (++rounds > kRoundsMax) goto no_match; at = at->yes; goto* at->go)  \
-  S(a_to_x, X = A; NEXT)                                                              \
-  S(x_to_a, A = X; NEXT)                                                              \
-  S(return_k, found += at->k != 0; goto next_packet)                                  \
+#define BPF_STEPS(S)                                                                           \
+  S(load_w, LOAD(load_word, 4, at->k); NEXT)                                                   \
+  S(load_h, LOAD(load_half, 2, at->k); NEXT)                                                   \
+  S(load_b, LOAD(load_byte, 1, at->k); NEXT)                                                   \
+  S(load_w_equal, LOAD(load_word, 4, at->offset); JUMP(A == at->k))                            \
+  S(load_h_equal, LOAD(load_half, 2, at->offset); JUMP(A == at->k))                            \
+  S(load_b_equal, LOAD(load_byte, 1, at->offset); JUMP(A == at->k))                            \
+  S(load_h_set, LOAD(load_half, 2, at->offset); JUMP((A & at->k) != 0))                        \
+  S(indexed_w, INDEXED(load_word, 4); NEXT)                                                    \
+  S(indexed_h, INDEXED(load_half, 2); NEXT)                                                    \
+  S(indexed_b, INDEXED(load_byte, 1); NEXT)                                                    \
+  S(indexed_h_equal, const uint64_t from = uint64_t{X} + at->offset; LOAD(load_half, 2, from); \
+    JUMP(A == at->k))                                                                          \
+  S(load_length, A = wire_length(batch, picks[i]); NEXT)                                       \
+  S(load_constant, A = at->k; NEXT)                                                            \
+  S(load_memory, A = M[at->k]; NEXT)                                                           \
+  S(x_header, if (captured < at->k + 1) goto no_match; X = (data[at->k] & 15u) << 2; NEXT)     \
+  S(x_length, X = wire_length(batch, picks[i]); NEXT)                                          \
+  S(x_constant, X = at->k; NEXT)                                                               \
+  S(x_memory, X = M[at->k]; NEXT)                                                              \
+  S(store_a, M[at->k] = A; NEXT)                                                               \
+  S(store_x, M[at->k] = X; NEXT)                                                               \
+  S(add_k, A += at->k; NEXT)                                                                   \
+  S(sub_k, A -= at->k; NEXT)                                                                   \
+  S(mul_k, A *= at->k; NEXT)                                                                   \
+  S(div_k, A /= at->k; NEXT)                                                                   \
+  S(mod_k, A %= at->k; NEXT)                                                                   \
+  S(and_k, A &= at->k; NEXT)                                                                   \
+  S(or_k, A |= at->k; NEXT)                                                                    \
+  S(xor_k, A ^= at->k; NEXT)                                                                   \
+  S(lsh_k, A <<= at->k; NEXT)                                                                  \
+  S(rsh_k, A >>= at->k; NEXT)                                                                  \
+  S(add_x, A += X; NEXT)                                                                       \
+  S(sub_x, A -= X; NEXT)                                                                       \
+  S(mul_x, A *= X; NEXT)                                                                       \
+  S(div_x, if (X == 0) goto no_match; A /= X; NEXT)                                            \
+  S(mod_x, if (X == 0) goto no_match; A %= X; NEXT)                                            \
+  S(and_x, A &= X; NEXT)                                                                       \
+  S(or_x, A |= X; NEXT)                                                                        \
+  S(xor_x, A ^= X; NEXT)                                                                       \
+  S(lsh_x, A = X < 32 ? A << X : 0; NEXT)                                                      \
+  S(rsh_x, A = X < 32 ? A >> X : 0; NEXT)                                                      \
+  S(negate, A = 0 - A; NEXT)                                                                   \
+  S(equal_k, JUMP(A == at->k))                                                                 \
+  S(above_k, JUMP(A > at->k))                                                                  \
+  S(least_k, JUMP(A >= at->k))                                                                 \
+  S(set_k, JUMP((A & at->k) != 0))                                                             \
+  S(equal_x, JUMP(A == X))                                                                     \
+  S(above_x, JUMP(A > X))                                                                      \
+  S(least_x, JUMP(A >= X))                                                                     \
+  S(set_x, JUMP((A & X) != 0))                                                                 \
+  S(jump, at = at->yes; goto * at->go)                                                         \
+  S(jump_back, if (++rounds > kRoundsMax) goto no_match; at = at->yes; goto * at->go)          \
+  S(a_to_x, X = A; NEXT)                                                                       \
+  S(x_to_a, A = X; NEXT)                                                                       \
+  S(return_k, found += at->k != 0; goto next_packet)                                           \
   S(return_a, found += A != 0; goto next_packet)
 
 enum Kind : uint32_t {
@@ -142,11 +141,9 @@ next_run:
   const uint32_t captured = batch.packets[picks[i]].length;
   uint32_t A = 0, X = 0, rounds = 0;
   const Step* at = first;
-  goto* at->go;
+  goto * at->go;
 #define S(name, ...) \
-  do_##name : {      \
-    __VA_ARGS__;     \
-  }
+  do_##name : { __VA_ARGS__; }
   BPF_STEPS(S)
 #undef S
 no_match:
@@ -245,11 +242,16 @@ Kind fused(Kind load, Kind condition) {
   if (condition == set_k) return load == load_h ? load_h_set : kKinds;
   if (condition != equal_k) return kKinds;
   switch (load) {
-    case load_w: return load_w_equal;
-    case load_h: return load_h_equal;
-    case load_b: return load_b_equal;
-    case indexed_h: return indexed_h_equal;
-    default: return kKinds;
+    case load_w:
+      return load_w_equal;
+    case load_h:
+      return load_h_equal;
+    case load_b:
+      return load_b_equal;
+    case indexed_h:
+      return indexed_h_equal;
+    default:
+      return kKinds;
   }
 }
 

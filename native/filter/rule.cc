@@ -48,8 +48,8 @@ constexpr OptionDescriptor kFields[] = {
 
 const char* const kMatchFields[] = {"kind", "expression", "address",  "mac",     "src",
                                     "dst",  "src_port",   "dst_port", "protocol"};
-const char* const kActionFields[] = {"action",  "copy_to",            "sample",
-                                     "slice",   "packets_per_second", "bits_per_second"};
+const char* const kActionFields[] = {
+    "action", "copy_to", "sample", "slice", "packets_per_second", "bits_per_second"};
 
 // Reads a rule's fields; keeps the first fault.
 class Reader {
@@ -89,8 +89,8 @@ struct Protocol {
   const char* name;
   uint8_t number;
 };
-constexpr Protocol kProtocols[] = {{"icmp", 1}, {"igmp", 2},   {"tcp", 6},    {"udp", 17},
-                                   {"gre", 47}, {"esp", 50},   {"ah", 51},    {"icmp6", 58},
+constexpr Protocol kProtocols[] = {{"icmp", 1},  {"igmp", 2},  {"tcp", 6}, {"udp", 17},
+                                   {"gre", 47},  {"esp", 50},  {"ah", 51}, {"icmp6", 58},
                                    {"ospf", 89}, {"sctp", 132}};
 
 void add_protocol(Reader& in, RuleKey* key) {
@@ -201,8 +201,9 @@ void parse_match(Reader& in, Options* fields, Rule* rule) {
     }
   }
   if (kind.empty()) {
-    in.refuse("it says not what to match; give kind = \"connection\" or \"flow\" with src, dst, "
-              "src_port, dst_port, protocol; or address, mac or expression");
+    in.refuse(
+        "it says not what to match; give kind = \"connection\" or \"flow\" with src, dst, "
+        "src_port, dst_port, protocol; or address, mac or expression");
     return;
   }
   (*fields)["kind"] = kind;
@@ -223,11 +224,13 @@ void parse_action(Reader& in, Options* fields, Rule* rule) {
     RuleAction action;
     const char* field;
   };
-  static constexpr Known kKnown[] = {
-      {"drop", RuleAction::drop, nullptr},       {"pass", RuleAction::pass, nullptr},
-      {"copy", RuleAction::copy, "copy_to"},     {"sample", RuleAction::sample, "sample"},
-      {"slice", RuleAction::slice, "slice"},     {"limit", RuleAction::limit, "packets_per_second"},
-      {"limit", RuleAction::limit, "bits_per_second"}};
+  static constexpr Known kKnown[] = {{"drop", RuleAction::drop, nullptr},
+                                     {"pass", RuleAction::pass, nullptr},
+                                     {"copy", RuleAction::copy, "copy_to"},
+                                     {"sample", RuleAction::sample, "sample"},
+                                     {"slice", RuleAction::slice, "slice"},
+                                     {"limit", RuleAction::limit, "packets_per_second"},
+                                     {"limit", RuleAction::limit, "bits_per_second"}};
   const std::string given = in.text("action");
   const Known* found = nullptr;
   for (const Known& each : kKnown) {

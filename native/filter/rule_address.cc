@@ -31,8 +31,9 @@ std::string parse_prefix(const std::string& text, AddressPrefix* prefix) {
   } else if (inet_pton(AF_INET6, address.c_str(), made.bytes) == 1) {
     made.version = 6;
   } else {
-    return quoted(text) + ", which must be an IPv4 or IPv6 address with or without /PREFIX, as "
-                          "10.0.0.0/8 or 2001:db8::1";
+    return quoted(text) +
+           ", which must be an IPv4 or IPv6 address with or without /PREFIX, as "
+           "10.0.0.0/8 or 2001:db8::1";
   }
   const uint32_t most = made.version == 4 ? 32 : 128;
   made.bits = most;

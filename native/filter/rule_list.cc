@@ -69,9 +69,8 @@ Status RuleList::make_records(const std::vector<Options>& rules, bool keep_old,
                               std::vector<std::unique_ptr<Record>>* made) {
   const size_t before = keep_old ? records_.size() : 0;
   if (before + rules.size() > kRulesMax) {
-    return {Code::limit_reached, std::to_string(before + rules.size()) +
-                                     " rules; a Filter takes " + std::to_string(kRulesMax) +
-                                     " (kRulesMax)"};
+    return {Code::limit_reached, std::to_string(before + rules.size()) + " rules; a Filter takes " +
+                                     std::to_string(kRulesMax) + " (kRulesMax)"};
   }
   const MonotonicNanos now = rule_clock();
   std::set<uint32_t> ids;
@@ -85,7 +84,8 @@ Status RuleList::make_records(const std::vector<Options>& rules, bool keep_old,
     if (rule.id && ((keep_old && records_.contains(rule.id)) || !ids.insert(rule.id).second)) {
       return {Code::already_exists, where + ": id " + std::to_string(rule.id) +
                                         " is another rule's; leave it out, or change that one: "
-                                        "b:change_rule(" + std::to_string(rule.id) + ", {...})"};
+                                        "b:change_rule(" +
+                                        std::to_string(rule.id) + ", {...})"};
     }
     auto state = make_state(rule, now);
     if (rule.action == RuleAction::copy) {
@@ -93,8 +93,8 @@ Status RuleList::make_records(const std::vector<Options>& rules, bool keep_old,
       state->copy_name = static_cast<uint32_t>(found - names_.begin());
       if (found == names_.end()) {
         if (names_.size() >= kOutletsMax) {
-          return {Code::limit_reached, where + ": rules have named " +
-                                           std::to_string(kOutletsMax) + " outputs (kOutletsMax)"};
+          return {Code::limit_reached, where + ": rules have named " + std::to_string(kOutletsMax) +
+                                           " outputs (kOutletsMax)"};
         }
         names_.push_back(rule.copy_to);
         for (Reader* reader : readers_) reader->learn_name(state->copy_name, rule.copy_to);
@@ -164,8 +164,9 @@ Status RuleList::change(uint32_t id, const Options& changes) {
   const auto found = records_.find(id);
   if (found == records_.end()) return no_rule(id);
   if (changes.contains("id")) {
-    return {Code::invalid_argument, rule_name(id) + ": an id cannot change; remove the rule and "
-                                                    "add another"};
+    return {Code::invalid_argument, rule_name(id) +
+                                        ": an id cannot change; remove the rule and "
+                                        "add another"};
   }
   Record& old = *found->second;
   Options fields = changed_fields(old.rule.fields, changes);

@@ -98,7 +98,7 @@ class RuleList::Reader {
   void learn_name(uint32_t number, const std::string& name) noexcept;
 
   std::shared_ptr<RuleList> list_;
-  std::vector<std::string> names_;  // of the Filter's outlets
+  std::vector<std::string> names_;       // of the Filter's outlets
   std::unique_ptr<uint16_t[]> outlets_;  // per number of a name; kOutletsMax of them
   std::atomic<uint64_t> seen_{kIdle};
 };

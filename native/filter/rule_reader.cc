@@ -47,8 +47,8 @@ uint32_t RuleList::size() {
 
 void RuleList::Reader::learn_name(uint32_t number, const std::string& name) noexcept {
   const auto found = std::find(names_.begin(), names_.end(), name);
-  outlets_[number] = static_cast<uint16_t>(found == names_.end() ? kOutletsMax
-                                                                 : found - names_.begin());
+  outlets_[number] =
+      static_cast<uint16_t>(found == names_.end() ? kOutletsMax : found - names_.begin());
 }
 
 RuleList::Reader::~Reader() {

@@ -63,8 +63,8 @@ bool RuleTable::insert(const RuleWords& key, RuleRank rank, RuleState* state) {
   entry->state = state;
   entry->next.store(after, std::memory_order_relaxed);
   assert((reinterpret_cast<uint64_t>(entry) & ~kPointer) == 0);
-  const uint64_t tags = (word & ~kPointer) | tag_of(hash_rule_words(key, family_,
-                                                                   process_hash_seed()));
+  const uint64_t tags =
+      (word & ~kPointer) | tag_of(hash_rule_words(key, family_, process_hash_seed()));
   if (before) before->next.store(entry, std::memory_order_release);
   const RuleEntry* new_head = before ? head : entry;
   bucket->store(reinterpret_cast<uint64_t>(new_head) | tags, std::memory_order_release);

@@ -34,8 +34,8 @@ struct RuleState {
   MonotonicNanos expires = kNever;
   std::shared_ptr<RuleCounts> counts;
   // The engine's own; atomic only so that a stray second reader would be harmless.
-  std::atomic<uint64_t> turn{0};      // sample: packets seen, modulo amount
-  std::atomic<uint64_t> tokens{0};    // limit: thousandths left
+  std::atomic<uint64_t> turn{0};    // sample: packets seen, modulo amount
+  std::atomic<uint64_t> tokens{0};  // limit: thousandths left
   std::atomic<MonotonicNanos> refilled{0};
 };
 

@@ -23,9 +23,7 @@ struct RuleView {
   };
   std::array<std::vector<Table>, kRuleFamilies> tables;  // best first
   std::vector<ByExpression> expressions;                 // best first
-  bool reads_headers() const noexcept {
-    return !tables[0].empty() || !tables[1].empty();
-  }
+  bool reads_headers() const noexcept { return !tables[0].empty() || !tables[1].empty(); }
 };
 
 // Room for the work on one batch; belongs to an engine's thread.

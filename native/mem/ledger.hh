@@ -1,5 +1,5 @@
-// The ledger: where every packet ended. One cell per input, brick and output; each is written by its
-// engine's thread only and copied out whole at the end of a breath (engine/engine.hh), so that
+// The ledger: where every packet ended. One cell per input, brick and output; each is written by
+// its engine's thread only and copied out whole at the end of a breath (engine/engine.hh), so that
 //   received + copies = delivered + dropped + held
 // holds in everything that anybody else ever sees.
 #pragma once
@@ -10,21 +10,21 @@
 namespace bricks {
 
 // Why a packet was not delivered. One table for ledger, metrics, status and documentation.
-#define BRICKS_DROP_REASONS(X)                                                            \
-  X(kernel, "the kernel's receive ring was full before the engine came by")               \
-  X(oversize, "longer than this port can carry")                                          \
-  X(malformed, "the capture's record cannot be a packet")                                 \
-  X(ring_full, "the pipe was full: its consumer is slower than its packets")              \
-  X(gave_way, "no spill buffer was left and this pipe's overflow queue was the longest")  \
-  X(no_consumer, "the pipe was full and nobody is attached")                              \
-  X(stalled, "a lossless replay gave up waiting for this consumer")                       \
-  X(unread, "the pipe was taken down while it held packets nobody had read")              \
-  X(filtered, "a Filter said no")                                                         \
-  X(rate_limited, "more than a Filter's rule lets through in that time")                  \
-  X(link_type, "this output cannot hold packets of that link type")                       \
-  X(writer_busy, "the capture file's writer could not keep up")                           \
-  X(write_failed, "the capture file could not be written")                                \
-  X(transmit_full, "the device's transmit ring was full")                                 \
+#define BRICKS_DROP_REASONS(X)                                                           \
+  X(kernel, "the kernel's receive ring was full before the engine came by")              \
+  X(oversize, "longer than this port can carry")                                         \
+  X(malformed, "the capture's record cannot be a packet")                                \
+  X(ring_full, "the pipe was full: its consumer is slower than its packets")             \
+  X(gave_way, "no spill buffer was left and this pipe's overflow queue was the longest") \
+  X(no_consumer, "the pipe was full and nobody is attached")                             \
+  X(stalled, "a lossless replay gave up waiting for this consumer")                      \
+  X(unread, "the pipe was taken down while it held packets nobody had read")             \
+  X(filtered, "a Filter said no")                                                        \
+  X(rate_limited, "more than a Filter's rule lets through in that time")                 \
+  X(link_type, "this output cannot hold packets of that link type")                      \
+  X(writer_busy, "the capture file's writer could not keep up")                          \
+  X(write_failed, "the capture file could not be written")                               \
+  X(transmit_full, "the device's transmit ring was full")                                \
   X(transmit_failed, "the device refused the packet")
 
 enum class Drop : uint8_t {
@@ -47,14 +47,14 @@ inline constexpr uint32_t kDropReasonCount = sizeof kDropReasons / sizeof kDropR
 
 // One row. All counts are packets since the row began, but where the name says bytes.
 struct alignas(64) LedgerCell {
-  uint64_t packets = 0;          // inputs: received (kernel drops included); bricks, outputs: came in
-  uint64_t bytes = 0;            // inputs: of those, captured bytes
-  uint64_t delivered = 0;        // outputs: the consumer has them
+  uint64_t packets = 0;    // inputs: received (kernel drops included); bricks, outputs: came in
+  uint64_t bytes = 0;      // inputs: of those, captured bytes
+  uint64_t delivered = 0;  // outputs: the consumer has them
   uint64_t delivered_bytes = 0;
-  uint64_t copies = 0;           // bricks: packets that duplication added
-  uint64_t not_ip = 0;           // inputs: of those received and decoded, without an IP header
-  uint64_t spilled = 0;          // outputs: of those held, in the overflow queue
-  uint64_t held = 0;             // outputs: in the ring or queue, not yet taken; not a sum, a level
+  uint64_t copies = 0;   // bricks: packets that duplication added
+  uint64_t not_ip = 0;   // inputs: of those received and decoded, without an IP header
+  uint64_t spilled = 0;  // outputs: of those held, in the overflow queue
+  uint64_t held = 0;     // outputs: in the ring or queue, not yet taken; not a sum, a level
   std::array<uint64_t, kDropReasonCount> dropped{};
 
   void drop(Drop reason, uint64_t count = 1) noexcept {

@@ -1,5 +1,5 @@
-// Options by name, for bricks and ports alike: one descriptor from which help, argument checks and the
-// reference pages come. Control plane only.
+// Options by name, for bricks and ports alike: one descriptor from which help, argument checks and
+// the reference pages come. Control plane only.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace bricks {
 
 enum class OptionType { boolean, integer, number, text, text_list, number_list };
 
-using OptionValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>,
-                                 std::vector<double>>;
+using OptionValue =
+    std::variant<bool, int64_t, double, std::string, std::vector<std::string>, std::vector<double>>;
 using Options = std::map<std::string, OptionValue>;
 
 struct OptionDescriptor {
@@ -29,8 +29,9 @@ struct OptionDescriptor {
   const char* summary;
 };
 
-// Checks names, types and ranges and fills in defaults. `where` names the brick or port in messages.
-// Numbers that are whole may stand for integers; numeric strings for numbers (Lua 5.1's habit).
+// Checks names, types and ranges and fills in defaults. `where` names the brick or port in
+// messages. Numbers that are whole may stand for integers; numeric strings for numbers (Lua 5.1's
+// habit).
 Status check_options(const std::string& where, std::span<const OptionDescriptor> allowed,
                      Options* options);
 

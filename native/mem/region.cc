@@ -28,8 +28,7 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   made->buffer_offset_ = made->control_bytes_;
   made->buffers_ = buffers;
   // One page beyond the last buffer: copies run in whole cache lines.
-  made->bytes_ =
-      round_up(made->buffer_offset_ + uint64_t{buffers} * kBufferStride, kPage) + kPage;
+  made->bytes_ = round_up(made->buffer_offset_ + uint64_t{buffers} * kBufferStride, kPage) + kPage;
   // For people who look at /proc/PID/maps; the kernel takes 249 bytes, a pipe's name may have more.
   const std::string label = ("bricks:" + name).substr(0, 249);
   made->fd_ = memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -64,8 +63,8 @@ bool Region::map() noexcept {
   return true;
 }
 
-// Packet headers lie 2,112 bytes apart: with small pages nearly each has its own, and looking up the
-// page costs more than the packet. Best effort: a kernel that cannot leaves things as they are.
+// Packet headers lie 2,112 bytes apart: with small pages nearly each has its own, and looking up
+// the page costs more than the packet. Best effort: a kernel that cannot leaves things as they are.
 void Region::use_huge_pages(uint64_t begin, uint64_t end) noexcept {
   begin = round_up(begin, kHugePage);
   end = end / kHugePage * kHugePage;
@@ -119,8 +118,9 @@ Status Region::allocate_control(uint64_t bytes, uint64_t* offset) {
     return {};
   }
   if (control_next_ + bytes > control_bytes_) {
-    return {Code::limit_reached, "the region has no room for another ring; use fewer pipes, "
-                                 "smaller rings, or pipes with memory of their own"};
+    return {Code::limit_reached,
+            "the region has no room for another ring; use fewer pipes, "
+            "smaller rings, or pipes with memory of their own"};
   }
   *offset = control_next_;
   control_next_ += bytes;

@@ -1,6 +1,6 @@
-// Packet memory that other programs may map: a memfd with a control area (pipes, rings) in front and
-// fixed-stride buffers behind. Sparse: only what is touched becomes memory. Allocation is the control
-// thread's; the engine's thread only reads and writes through pointers.
+// Packet memory that other programs may map: a memfd with a control area (pipes, rings) in front
+// and fixed-stride buffers behind. Sparse: only what is touched becomes memory. Allocation is the
+// control thread's; the engine's thread only reads and writes through pointers.
 #pragma once
 
 #include <cstdint>

@@ -23,8 +23,8 @@ struct PipeShare {
   int space_event = -1;       // eventfd: slots came free; owned
   uint64_t pipe_offset = 0;   // of struct bricks_pipe in the memfd
   uint64_t region_bytes = 0;
-  std::atomic<int32_t> consumer_pid{0};      // 0: nobody attached
-  std::atomic<uint32_t> attachments{0};      // how many consumers there have ever been
+  std::atomic<int32_t> consumer_pid{0};  // 0: nobody attached
+  std::atomic<uint32_t> attachments{0};  // how many consumers there have ever been
   // Called by detach, under the directory's lock and before the next consumer may come: puts right
   // what the last one may have scribbled over. remove() takes it away.
   std::function<void()> restore;

@@ -17,9 +17,9 @@ namespace bricks {
 
 class PipeOutput final : public Output {
  public:
-  // `name` is the engine's end, "eth3{0". With `shared` the ring lives in that region, and packets of
-  // the same region are exchanged, not copied; else the pipe has memory of its own. `directory` may
-  // be null: then nobody can find it by name (benchmarks, tests).
+  // `name` is the engine's end, "eth3{0". With `shared` the ring lives in that region, and packets
+  // of the same region are exchanged, not copied; else the pipe has memory of its own. `directory`
+  // may be null: then nobody can find it by name (benchmarks, tests).
   static Status open(const std::string& name, uint32_t slots, std::shared_ptr<Region> shared,
                      PipeDirectory* directory, std::unique_ptr<PipeOutput>* output);
   ~PipeOutput() override;
@@ -71,8 +71,8 @@ class PipeOutput final : public Output {
   uint64_t control_offset_ = 0, control_bytes_ = 0;
   std::vector<PipeSent> sent_;
   uint32_t mask_ = 0;
-  uint32_t tail_ = 0;       // next slot to fill
-  uint32_t head_ = 0;       // first slot the consumer has not given back
+  uint32_t tail_ = 0;  // next slot to fill
+  uint32_t head_ = 0;  // first slot the consumer has not given back
   // Read by PipeShare::restore on another thread.
   std::atomic<uint32_t> head_seen_{0}, published_{0}, link_seen_{1};
   uint64_t packets_ = 0, packets_read_ = 0;  // packets_ - packets_read_ is held

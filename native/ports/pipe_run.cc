@@ -13,47 +13,46 @@ bool fits_slot(const Packet& packet) noexcept {
 }
 
 // One text, two builds: the copies become two stores a line where there are 32-byte registers.
-#define BRICKS_COPY_LOOP                                                                     \
-  uint32_t tail = run.tail, i = 0;                                                           \
-  const uint32_t mask = run.mask;                                                            \
-  PipeSent* const sent = run.sent;                                                           \
-  netmap_slot* const slots = run.slots;                                                      \
-  uint8_t* const buffers = run.buffers;                                                      \
-  const bool padded = batch.padded;                                                          \
-  for (; i < count; ++i) {                                                                   \
-    const Packet& packet = batch.packets[picks[i]];                                          \
-    if (__builtin_expect(!fits_slot(packet), 0)) break;                                      \
-    const uint32_t ahead = sent[(tail + kAhead) & mask].buffer & ~kForeignBuffer;            \
-    __builtin_prefetch(buffers + uint64_t{ahead} * kBufferStride, 1);                        \
-    const uint32_t buffer = sent[tail].buffer & ~kForeignBuffer, length = packet.length;     \
-    uint8_t* to = buffers + uint64_t{buffer} * kBufferStride;                                \
-    const uint8_t* from = packet.data;                                                       \
-    if (__builtin_expect(padded, 1)) {                                                       \
-      std::memcpy(to, from, 64); /* whole lines: no branch on where the length ends */       \
-      for (uint32_t at = 64; at < length; at += 64) std::memcpy(to + at, from + at, 64);     \
-    } else {                                                                                 \
-      std::memcpy(to, from, length);                                                         \
-    }                                                                                        \
-    const uint64_t word = buffer | uint64_t{length} << 32;                                   \
-    const uint64_t noted = word | kForeignBuffer | uint64_t{1} << 48;                        \
-    std::memcpy(&sent[tail], &noted, sizeof noted);                                          \
-    const uint64_t words[2] = {word, packet.timestamp};                                      \
-    std::memcpy(&slots[tail], words, sizeof words);                                          \
-    tail = (tail + 1) & mask;                                                                \
-  }                                                                                          \
-  run.tail = tail;                                                                           \
+#define BRICKS_COPY_LOOP                                                                 \
+  uint32_t tail = run.tail, i = 0;                                                       \
+  const uint32_t mask = run.mask;                                                        \
+  PipeSent* const sent = run.sent;                                                       \
+  netmap_slot* const slots = run.slots;                                                  \
+  uint8_t* const buffers = run.buffers;                                                  \
+  const bool padded = batch.padded;                                                      \
+  for (; i < count; ++i) {                                                               \
+    const Packet& packet = batch.packets[picks[i]];                                      \
+    if (__builtin_expect(!fits_slot(packet), 0)) break;                                  \
+    const uint32_t ahead = sent[(tail + kAhead) & mask].buffer & ~kForeignBuffer;        \
+    __builtin_prefetch(buffers + uint64_t{ahead} * kBufferStride, 1);                    \
+    const uint32_t buffer = sent[tail].buffer & ~kForeignBuffer, length = packet.length; \
+    uint8_t* to = buffers + uint64_t{buffer} * kBufferStride;                            \
+    const uint8_t* from = packet.data;                                                   \
+    if (__builtin_expect(padded, 1)) {                                                   \
+      std::memcpy(to, from, 64); /* whole lines: no branch on where the length ends */   \
+      for (uint32_t at = 64; at < length; at += 64) std::memcpy(to + at, from + at, 64); \
+    } else {                                                                             \
+      std::memcpy(to, from, length);                                                     \
+    }                                                                                    \
+    const uint64_t word = buffer | uint64_t{length} << 32;                               \
+    const uint64_t noted = word | kForeignBuffer | uint64_t{1} << 48;                    \
+    std::memcpy(&sent[tail], &noted, sizeof noted);                                      \
+    const uint64_t words[2] = {word, packet.timestamp};                                  \
+    std::memcpy(&slots[tail], words, sizeof words);                                      \
+    tail = (tail + 1) & mask;                                                            \
+  }                                                                                      \
+  run.tail = tail;                                                                       \
   return i;
 
 #if defined(__x86_64__)
 __attribute__((target("arch=x86-64-v3"))) uint32_t copy_run_v3(PipeRun& run, const Batch& batch,
                                                                const Index* picks,
                                                                uint32_t count) noexcept {
-  BRICKS_COPY_LOOP
-}
+    BRICKS_COPY_LOOP}
 #endif
 
-uint32_t copy_run_v2(PipeRun& run, const Batch& batch, const Index* picks,
-                     uint32_t count) noexcept {
+uint32_t
+    copy_run_v2(PipeRun& run, const Batch& batch, const Index* picks, uint32_t count) noexcept {
   BRICKS_COPY_LOOP
 }
 
@@ -103,7 +102,8 @@ uint32_t exchange_run(PipeRun& run, Batch& batch, const Index* picks, uint32_t c
 PipeTally tally_run(const PipeSent* sent, uint32_t from, uint32_t to) noexcept {
   PipeTally sum = {0, 0};
   while (from < to) {
-    // Sixteen lengths of at most 2,048 bytes stay below the count of packets, which begins at bit 16.
+    // Sixteen lengths of at most 2,048 bytes stay below the count of packets, which begins at
+    // bit 16.
     static_assert(16 * kBufferPayload < 65536);
     const uint32_t end = to - from > 16 ? from + 16 : to;
     uint64_t both = 0;

@@ -10,8 +10,8 @@
 
 namespace bricks {
 
-// What is in slot k, as the writer knows it: never read back from shared memory. The same eight bytes
-// as the first eight of a netmap_slot.
+// What is in slot k, as the writer knows it: never read back from shared memory. The same eight
+// bytes as the first eight of a netmap_slot.
 struct PipeSent {
   uint32_t buffer;  // with kForeignBuffer when it was copied to, or never filled
   uint16_t length;
@@ -22,8 +22,8 @@ static_assert(sizeof(PipeSent) == 8 && BRICKS_SLOT_CHANGED == 1);
 struct PipeRun {
   netmap_slot* slots;
   PipeSent* sent;
-  uint32_t mask;  // slots - 1
-  uint32_t tail;  // first slot to fill; moved on
+  uint32_t mask;     // slots - 1
+  uint32_t tail;     // first slot to fill; moved on
   uint8_t* buffers;  // buffer 0
 };
 

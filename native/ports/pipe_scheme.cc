@@ -13,24 +13,26 @@ constexpr OptionDescriptor kOptions[] = {
      "slots of the ring, a power of two; 0: as the engine says (1,024)"},
 };
 
-bool is_consumer_end(const std::string& name) {
-  return name[name.find_last_of("{}")] == '}';
-}
+bool is_consumer_end(const std::string& name) { return name[name.find_last_of("{}")] == '}'; }
 
 Status open_for_reading(const PortName& name, const Options&, const PortContext& context,
                         std::unique_ptr<Input>* input) {
   if (!is_consumer_end(name.target)) {
-    return {Code::invalid_port_name, "input " + name.text + " is the writing end of a pipe; to read "
-                                     "it, write " + flip_pipe_name(name.target)};
+    return {Code::invalid_port_name, "input " + name.text +
+                                         " is the writing end of a pipe; to read "
+                                         "it, write " +
+                                         flip_pipe_name(name.target)};
   }
   return open_pipe_input(name.target, context, input);
 }
 
-Status open_for_writing(const PortName& name, const Options& parameters,
-                        const PortContext& context, std::unique_ptr<Output>* output) {
+Status open_for_writing(const PortName& name, const Options& parameters, const PortContext& context,
+                        std::unique_ptr<Output>* output) {
   if (is_consumer_end(name.target)) {
-    return {Code::invalid_port_name, "output " + name.text + " is the reading end of a pipe; to "
-                                     "fill it, write " + flip_pipe_name(name.target)};
+    return {Code::invalid_port_name, "output " + name.text +
+                                         " is the reading end of a pipe; to "
+                                         "fill it, write " +
+                                         flip_pipe_name(name.target)};
   }
   const int64_t asked = option_integer(parameters, "slots");
   const uint32_t slots = asked ? static_cast<uint32_t>(asked) : context.pipe_slots;

@@ -14,7 +14,7 @@ namespace bricks {
 
 class PipeDirectory;  // ports/pipe_directory.hh: the pipes of this process
 class Region;
-class SpillPool;      // ports/spill_pool.hh
+class SpillPool;  // ports/spill_pool.hh
 
 // "pcap:in.pcap?speed=1&loop=3" -> scheme "pcap", target "in.pcap", parameters as text.
 // "eth3{0", "netmap:eth3}0" -> scheme "pipe", target "eth3{0". "eth3" -> scheme "packet".
@@ -37,15 +37,15 @@ struct PortContext {
   std::shared_ptr<Region> shared_region;  // set: pipes and gen: live in it and exchange buffers
   uint32_t pipe_slots = kPipeSlotsDefault;
   std::shared_ptr<SpillPool> spill;  // set: full pipes spill there
-  int32_t queue = -1;  // qid: that hardware queue only; -1 all
-  std::string owner;   // the engine's name, for messages
+  int32_t queue = -1;                // qid: that hardware queue only; -1 all
+  std::string owner;                 // the engine's name, for messages
 };
 
 struct PortScheme {
   const char* scheme;
   const char* example;
-  const char* as_input;   // one line, nullptr where it cannot be one
-  const char* as_output;  // likewise
+  const char* as_input;                       // one line, nullptr where it cannot be one
+  const char* as_output;                      // likewise
   std::span<const OptionDescriptor> options;  // after '?'
   // `parameters` are checked and complete. Null where as_input / as_output is.
   Status (*open_input)(const PortName&, const Options& parameters, const PortContext&,

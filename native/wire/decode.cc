@@ -227,9 +227,9 @@ uint32_t hash_addresses(const Packet& packet, const HashSeed& seed) noexcept {
                           endpoint_v4(load<uint32_t>(ip + 16), 0, 0), seed);
   }
   if (packet.ip_version == 6) {
-    return hash_endpoints(
-        endpoint_v6(load<uint64_t>(ip + 8), load<uint64_t>(ip + 16), 0, 0, seed),
-        endpoint_v6(load<uint64_t>(ip + 24), load<uint64_t>(ip + 32), 0, 0, seed), seed);
+    return hash_endpoints(endpoint_v6(load<uint64_t>(ip + 8), load<uint64_t>(ip + 16), 0, 0, seed),
+                          endpoint_v6(load<uint64_t>(ip + 24), load<uint64_t>(ip + 32), 0, 0, seed),
+                          seed);
   }
   return packet.hash;
 }

@@ -1,7 +1,8 @@
-// The fast path: an untagged Ethernet IPv4 TCP or UDP packet without options that is no fragment. One
-// 16-byte load at offset 22 holds protocol, both addresses and both ports, a shuffle makes the two
-// endpoint words of it; one masked compare says whether the packet is of that kind. No branch depends
-// on anything else. Three builds of the same loop; the processor's best is taken at run time.
+// The fast path: an untagged Ethernet IPv4 TCP or UDP packet without options that is no fragment.
+// One 16-byte load at offset 22 holds protocol, both addresses and both ports, a shuffle makes the
+// two endpoint words of it; one masked compare says whether the packet is of that kind. No branch
+// depends on anything else. Three builds of the same loop; the processor's best is taken at run
+// time.
 #include <cstddef>
 
 #include "wire/bytes.hh"
@@ -54,26 +55,26 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
 }
 
 // The loop, with the ordering of the two words left to the build: low and high in lane 0.
-#define BRICKS_DECODE_LOOP(ORDER)                                                               \
-  const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle);   \
-  const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                    \
-  for (uint32_t i = 0, count = batch.count; i < count; ++i) {                                   \
-    Packet& packet = batch.packets[i];                                                          \
-    const uint8_t* frame = packet.data;                                                         \
+#define BRICKS_DECODE_LOOP(ORDER)                                                                \
+  const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle);    \
+  const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                     \
+  for (uint32_t i = 0, count = batch.count; i < count; ++i) {                                    \
+    Packet& packet = batch.packets[i];                                                           \
+    const uint8_t* frame = packet.data;                                                          \
     __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data); \
-    if (__builtin_expect(packet.length >= kFastBytes, 1)) {                                     \
-      const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);    \
+    if (__builtin_expect(packet.length >= kFastBytes, 1)) {                                      \
+      const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);     \
       if (__builtin_expect(_mm_testz_si128(off, off) && (kTcpUdp >> (frame[23] & 31) & 1), 1)) { \
-        const __m128i ends = _mm_shuffle_epi8(unaligned(frame + 22), key);                      \
-        uint64_t low, high;                                                                     \
-        ORDER                                                                                   \
-        const uint64_t mixed = multiply_fold(low ^ seed0, high ^ seed1);                        \
-        store_found(packet, static_cast<uint32_t>(mixed >> 32));                                \
-        continue;                                                                               \
-      }                                                                                         \
-    }                                                                                           \
-    decode_slow(packet, LinkType::ethernet, seed);                                              \
-    batch.not_ip += packet.ip_version == 0;                                                     \
+        const __m128i ends = _mm_shuffle_epi8(unaligned(frame + 22), key);                       \
+        uint64_t low, high;                                                                      \
+        ORDER                                                                                    \
+        const uint64_t mixed = multiply_fold(low ^ seed0, high ^ seed1);                         \
+        store_found(packet, static_cast<uint32_t>(mixed >> 32));                                 \
+        continue;                                                                                \
+      }                                                                                          \
+    }                                                                                            \
+    decode_slow(packet, LinkType::ethernet, seed);                                               \
+    batch.not_ip += packet.ip_version == 0;                                                      \
   }
 
 __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
@@ -85,12 +86,12 @@ __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
   })
 }
 
-#define BRICKS_ORDER_BY_COMPARE                                    \
-  {                                                                \
-    const auto a = static_cast<uint64_t>(_mm_cvtsi128_si64(ends)); \
+#define BRICKS_ORDER_BY_COMPARE                                       \
+  {                                                                   \
+    const auto a = static_cast<uint64_t>(_mm_cvtsi128_si64(ends));    \
     const auto b = static_cast<uint64_t>(_mm_extract_epi64(ends, 1)); \
-    low = a < b ? a : b;                                           \
-    high = a < b ? b : a;                                          \
+    low = a < b ? a : b;                                              \
+    high = a < b ? b : a;                                             \
   }
 
 __attribute__((target("arch=x86-64-v3"))) void decode_v3(Batch& batch,
@@ -128,8 +129,10 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
       continue;
     }
     const uint8_t protocol = frame[23];
-    const uint64_t a = endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
-    const uint64_t b = endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
+    const uint64_t a =
+        endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
+    const uint64_t b =
+        endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
     store_found(packet, hash_endpoints(a, b, seed));
   }
 }

@@ -1,9 +1,9 @@
-// The symmetric flow hash: both directions of a flow give the same value, every address bit, the ports
-// and the protocol count, and a seed that outsiders do not know keeps them from steering it.
+// The symmetric flow hash: both directions of a flow give the same value, every address bit, the
+// ports and the protocol count, and a seed that outsiders do not know keeps them from steering it.
 //
 // An endpoint is one 64-bit word: for IPv4 address, port and protocol as they stand; for IPv6 the
-// address folded by a multiplication first. The two words are ordered (that is the symmetry) and mixed
-// by a 64x64->128 bit multiplication folded in half, as in wyhash (Wang Yi, 2019).
+// address folded by a multiplication first. The two words are ordered (that is the symmetry) and
+// mixed by a 64x64->128 bit multiplication folded in half, as in wyhash (Wang Yi, 2019).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ struct HashSeed {
   uint64_t word[4];
 };
 
-// From BRICKS_HASH_SEED (a number: repeatable runs) or the kernel's random source; once per process.
+// From BRICKS_HASH_SEED (a number: repeatable runs) or the kernel's random source; once per
+// process.
 const HashSeed& process_hash_seed() noexcept;
 HashSeed make_hash_seed(uint64_t number) noexcept;
 
@@ -29,7 +30,8 @@ inline uint32_t hash_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noe
   return static_cast<uint32_t>(multiply_fold(low ^ seed.word[0], high ^ seed.word[1]) >> 32);
 }
 
-// `address`: 4 bytes as on the wire, as a native load; ports in wire order, as a native load; 0: none.
+// `address`: 4 bytes as on the wire, as a native load; ports in wire order, as a native load; 0:
+// none.
 inline uint64_t endpoint_v4(uint32_t address, uint16_t port, uint8_t protocol) noexcept {
   return address | uint64_t{port} << 32 | uint64_t{protocol} << 48;
 }

@@ -1,4 +1,5 @@
-// The flow hash: fast path and slow path agree, both directions agree, nothing is read out of bounds.
+// The flow hash: fast path and slow path agree, both directions agree, nothing is read out of
+// bounds.
 #include "wire/decode.hh"
 
 #include <sys/mman.h>
@@ -94,7 +95,8 @@ TEST(decode_fast_and_slow_paths_agree) {
   for (int round = 0; round < 4000; ++round) {
     for (uint32_t i = 0; i < kBatchMax; ++i) {
       const Ends ends = {static_cast<uint32_t>(random.next()), static_cast<uint32_t>(random.next()),
-                         static_cast<uint16_t>(random.next()), static_cast<uint16_t>(random.next())};
+                         static_cast<uint16_t>(random.next()),
+                         static_cast<uint16_t>(random.next())};
       frames[i] = ipv4(ends, random.below(2) ? 6 : 17, 38 + random.below(40));
       // One in two gets a byte of its headers changed: version, options, fragments, protocol, type.
       if (random.below(2)) frames[i][12 + random.below(12)] = static_cast<uint8_t>(random.next());
@@ -227,14 +229,14 @@ TEST(decode_other_traffic_goes_by_mac_pair) {
 // Every packet ends right before memory that may not be touched.
 TEST(decode_never_reads_beyond_the_packet) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  auto* memory = static_cast<uint8_t*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory = static_cast<uint8_t*>(
+      mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   CHECK(memory != MAP_FAILED);
   CHECK_EQ(mprotect(memory + page, page, PROT_NONE), 0);
   Random random{kSeed};
-  const LinkType links[] = {LinkType::ethernet, LinkType::raw, LinkType::null,
+  const LinkType links[] = {LinkType::ethernet,  LinkType::raw,        LinkType::null,
                             LinkType::linux_sll, LinkType::linux_sll2, LinkType::ppp,
-                            LinkType::c_hdlc, LinkType::loop};
+                            LinkType::c_hdlc,    LinkType::loop};
   const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8, 0x8847, 0x8864, 60};
   auto batch = std::make_unique<Batch>();
   uint64_t decoded_packets = 0;
@@ -246,7 +248,8 @@ TEST(decode_never_reads_beyond_the_packet) {
       const uint16_t type = types[random.below(7)];
       frame[12] = static_cast<uint8_t>(type >> 8);
       frame[13] = static_cast<uint8_t>(type);
-      if (random.below(2)) frame[14] = static_cast<uint8_t>(type == 0x86dd ? 0x60 : 0x40 | random.below(16));
+      if (random.below(2))
+        frame[14] = static_cast<uint8_t>(type == 0x86dd ? 0x60 : 0x40 | random.below(16));
       if (length > 20 && random.below(2)) frame[20] = static_cast<uint8_t>(random.below(64));
     }
     batch->count = 1;

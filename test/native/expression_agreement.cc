@@ -19,12 +19,12 @@ struct Link {
   int dlt;
 };
 constexpr Link kLinks[] = {
-    {LinkType::ethernet, DLT_EN10MB},       {LinkType::raw, DLT_RAW},
-    {LinkType::raw_bsd, DLT_RAW},           {LinkType::null, DLT_NULL},
-    {LinkType::loop, DLT_LOOP},             {LinkType::ppp, DLT_PPP},
-    {LinkType::ppp_hdlc, DLT_PPP_SERIAL},   {LinkType::c_hdlc, DLT_C_HDLC},
-    {LinkType::linux_sll, DLT_LINUX_SLL},   {LinkType::linux_sll2, DLT_LINUX_SLL2},
-    {LinkType::ipv4, DLT_IPV4},             {LinkType::ipv6, DLT_IPV6},
+    {LinkType::ethernet, DLT_EN10MB},     {LinkType::raw, DLT_RAW},
+    {LinkType::raw_bsd, DLT_RAW},         {LinkType::null, DLT_NULL},
+    {LinkType::loop, DLT_LOOP},           {LinkType::ppp, DLT_PPP},
+    {LinkType::ppp_hdlc, DLT_PPP_SERIAL}, {LinkType::c_hdlc, DLT_C_HDLC},
+    {LinkType::linux_sll, DLT_LINUX_SLL}, {LinkType::linux_sll2, DLT_LINUX_SLL2},
+    {LinkType::ipv4, DLT_IPV4},           {LinkType::ipv6, DLT_IPV6},
 };
 
 struct Reference {
@@ -89,9 +89,9 @@ TEST(expression_agrees_with_libpcap) {
       if (link.link != LinkType::ethernet && below(random, 3)) continue;
       const Packets packets(random, link.link, 1 + below(random, kBatchMax));
       const Reference reference(text, link.dlt);
-      const std::vector<Index> expected =
-          reference.compiled ? by_libpcap(reference.program.bf_insns, packets)
-                             : std::vector<Index>{};
+      const std::vector<Index> expected = reference.compiled
+                                              ? by_libpcap(reference.program.bf_insns, packets)
+                                              : std::vector<Index>{};
       std::vector<Index> matched(packets.picks.size());
       matched.resize(expression->match(packets.batch, packets.picks.data(), packets.batch.count,
                                        matched.data()));
@@ -109,9 +109,13 @@ TEST(expression_agrees_with_libpcap) {
 
 TEST(expression_agrees_at_every_length) {
   Random random(kSeed + 1);
-  static const char* const kTexts[] = {"tcp port 443 or udp port 53", "ip6 protochain 17",
-                                       "tcp[tcpflags] & tcp-syn != 0", "vlan and udp port 53",
-                                       "len > 700", "ether[1513] >= 0", "ip[20:4] != 0"};
+  static const char* const kTexts[] = {"tcp port 443 or udp port 53",
+                                       "ip6 protochain 17",
+                                       "tcp[tcpflags] & tcp-syn != 0",
+                                       "vlan and udp port 53",
+                                       "len > 700",
+                                       "ether[1513] >= 0",
+                                       "ip[20:4] != 0"};
   for (const char* text : kTexts) {
     std::unique_ptr<Expression> expression;
     CHECK(compile_expression(text, &expression).ok());
@@ -139,7 +143,7 @@ constexpr uint16_t kLoads[] = {
     BPF_LD | BPF_W | BPF_IND, BPF_LD | BPF_H | BPF_IND,  BPF_LD | BPF_B | BPF_IND,
     BPF_LD | BPF_W | BPF_LEN, BPF_LDX | BPF_W | BPF_LEN, BPF_LDX | BPF_MSH | BPF_B,
     BPF_LD | BPF_IMM,         BPF_LDX | BPF_IMM};
-constexpr uint16_t kMoves[] = {BPF_LD | BPF_MEM,       BPF_LDX | BPF_MEM,     BPF_ST, BPF_STX,
+constexpr uint16_t kMoves[] = {BPF_LD | BPF_MEM,   BPF_LDX | BPF_MEM,  BPF_ST,           BPF_STX,
                                BPF_MISC | BPF_TAX, BPF_MISC | BPF_TXA, BPF_ALU | BPF_NEG};
 
 template <size_t N>
@@ -238,7 +242,8 @@ TEST(expression_programs_that_make_no_sense_are_refused) {
 }
 
 TEST(expression_endless_program_ends) {
-  const bpf_insn loop[] = {{BPF_LD | BPF_IMM, 0, 0, 1}, {BPF_JMP | BPF_JA, 0, 0, 0xfffffffe},
+  const bpf_insn loop[] = {{BPF_LD | BPF_IMM, 0, 0, 1},
+                           {BPF_JMP | BPF_JA, 0, 0, 0xfffffffe},
                            {BPF_RET | BPF_K, 0, 0, 1}};
   BpfProgram program;
   CHECK(BpfProgram::load(loop, 3, &program).ok());

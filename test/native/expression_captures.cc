@@ -135,9 +135,10 @@ TEST(expression_agrees_with_published_tables) {
       break;
     }
   }
-  std::printf("  published tables: %d rows agree, %d differ as the installed libpcap does, "
-              "%d disagree, %d not for Ethernet\n",
-              tally.agreed, tally.as_installed, tally.disagreed, tally.other_link);
+  std::printf(
+      "  published tables: %d rows agree, %d differ as the installed libpcap does, "
+      "%d disagree, %d not for Ethernet\n",
+      tally.agreed, tally.as_installed, tally.disagreed, tally.other_link);
   CHECK(tally.agreed > 30);
   CHECK_EQ(tally.disagreed, 0);
 }

@@ -17,10 +17,14 @@ constexpr uint64_t kSeed = 20260102;
 
 std::string garbage(Random& random) {
   static const std::vector<std::string> kWords{
-      "tcp", "port", "and", "or", "not", "(", ")", "[", "]", "443", "ip", "&", "=", "!", "host",
-      "net", "/", "255.255.255.256", "::", "10.0.0.1", "vlan", "mpls", "99999999999", "0x", "\\",
-      "ether", "-1", "<<", ">", "proto", "portrange", "1-", "len", ":4", "type", "mgt", "inbound",
-      "gateway", "\xff\xfe", "\t", "%s%n", "protochain", "geneve", "1.2", "00:11", "action", "if"};
+      "tcp",       "port",     "and",      "or",     "not",         "(",
+      ")",         "[",        "]",        "443",    "ip",          "&",
+      "=",         "!",        "host",     "net",    "/",           "255.255.255.256",
+      "::",        "10.0.0.1", "vlan",     "mpls",   "99999999999", "0x",
+      "\\",        "ether",    "-1",       "<<",     ">",           "proto",
+      "portrange", "1-",       "len",      ":4",     "type",        "mgt",
+      "inbound",   "gateway",  "\xff\xfe", "\t",     "%s%n",        "protochain",
+      "geneve",    "1.2",      "00:11",    "action", "if"};
   std::string text;
   if (below(random, 3) == 0) {
     text = make_expression(random);

@@ -49,9 +49,8 @@ TEST(filter_drops_and_passes_and_counts_under_the_rule) {
 
 TEST(filter_rules_go_before_the_expression) {
   LoneFilter filter({{"expression", std::string("tcp")}});
-  filter.add({{"kind", std::string("flow")},
-              {"src_port", int64_t{53}},
-              {"action", std::string("pass")}});
+  filter.add(
+      {{"kind", std::string("flow")}, {"src_port", int64_t{53}}, {"action", std::string("pass")}});
   filter.add({{"kind", std::string("flow")}, {"src_port", int64_t{99}}});
   Header dns, tcp, blocked, udp;
   dns.protocol = udp.protocol = 17;
@@ -66,9 +65,8 @@ TEST(filter_rules_go_before_the_expression) {
 
 TEST(filter_copies_to_a_named_output) {
   LoneFilter filter({}, {"e{0", "e{1", "e{2"});
-  filter.add({{"kind", std::string("flow")},
-              {"dst_port", int64_t{80}},
-              {"copy_to", std::string("e{2")}});
+  filter.add(
+      {{"kind", std::string("flow")}, {"dst_port", int64_t{80}}, {"copy_to", std::string("e{2")}});
   Header other;
   other.target_port = 81;
   std::vector<Bytes> some = {frame_of({}), frame_of(other), frame_of({})};
@@ -169,7 +167,8 @@ TEST(filter_slices_where_packets_leave_and_for_its_own_branch_only) {
   CHECK(open_rule_list(&number).ok());
   std::vector<uint32_t> ids;
   CHECK(find_rule_list(number)
-            ->add({{{"kind", std::string("flow")}, {"slice", int64_t{40}}}}, &ids).ok());
+            ->add({{{"kind", std::string("flow")}, {"slice", int64_t{40}}}}, &ids)
+            .ok());
   // Duplicator: to e{0 as it is; through the Filter, and an expression that wants it whole, to e{1.
   Graph graph;
   graph.inlets = {{"gen:100?flows=9&count=500", 0}};

@@ -1,5 +1,6 @@
 // Rules changed while an engine runs at full speed: every packet accounted for at every look,
-// counts that survive changes of rule and graph, nothing freed under a reader (the sanitizers watch).
+// counts that survive changes of rule and graph, nothing freed under a reader (the sanitizers
+// watch).
 #include <thread>
 
 #include "engine/engine.hh"
@@ -148,8 +149,11 @@ TEST(filter_rules_change_under_load_and_the_ledger_balances) {
 TEST(filter_counts_survive_changes_of_rule_and_graph) {
   Running house;
   std::vector<uint32_t> ids;
-  CHECK(house.list->add({{{"kind", std::string("flow")}, {"protocol", std::string("udp")}},
-                         {{"kind", std::string("flow")}, {"priority", int64_t{-1}}}}, &ids).ok());
+  CHECK(house.list
+            ->add({{{"kind", std::string("flow")}, {"protocol", std::string("udp")}},
+                   {{"kind", std::string("flow")}, {"priority", int64_t{-1}}}},
+                  &ids)
+            .ok());
   for (uint32_t i = 0; i < 40; ++i) {
     const char* const action = i % 2 ? "drop" : "pass";
     CHECK(house.list->change(ids[i % 2], {{"action", std::string(action)}}).ok());
@@ -172,8 +176,8 @@ TEST(filter_counts_survive_changes_of_rule_and_graph) {
 TEST(filter_refuses_a_graph_without_the_output_its_rule_names) {
   Running house;
   std::vector<uint32_t> ids;
-  CHECK(house.list->add({{{"kind", std::string("flow")}, {"copy_to", std::string("null:2")}}},
-                        &ids).ok());
+  CHECK(house.list->add({{{"kind", std::string("flow")}, {"copy_to", std::string("null:2")}}}, &ids)
+            .ok());
   const Status status = house.engine->apply(filter_graph(house.number, 2));
   CHECK(status.code == Code::invalid_graph);
   CHECK(status.message.find("rule 1 copies to null:2") != std::string::npos);

@@ -112,8 +112,7 @@ bool matches(const Wanted& rule, const Header& h) {
   if (rule.kind == "expression") {
     if (h.vlan) return false;  // as tcpdump has it: untagged unless it says vlan
     if (rule.udp) return h.protocol == 17;
-    return h.protocol == 6 && header_has_ports(h) &&
-           (h.source_port == 80 || h.target_port == 80);
+    return h.protocol == 6 && header_has_ports(h) && (h.source_port == 80 || h.target_port == 80);
   }
   if (rule.protocol >= 0 && rule.protocol != h.protocol) return false;
   if (rule.kind == "address") {
