@@ -23,17 +23,14 @@ inline constexpr uint32_t kBufferTrailer = 16;  // bytes at a buffer's end: abi/
 inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes of a frame per buffer
 // Buffers the longest frame takes.
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
-inline constexpr uint32_t kSharedRegionBuffers = 1u
-                                                 << 18;  // sparse: only what is touched is memory
-inline constexpr uint32_t kSpillBuffersMax = 1u << 22;   // an engine's overflow queues; sparse, too
-inline constexpr uint32_t kLosslessStallMs =
-    5000;  // a consumer that reads nothing this long stalls
+inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: what is touched is memory
+inline constexpr uint32_t kSpillBuffersMax = 1u << 22;  // an engine's overflow queues; sparse, too
+inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing so long stalls
 inline constexpr uint32_t kConsumersWaitingMax = 1024;  // attach requests for pipes yet to come
 inline constexpr uint32_t kPortConnectionsMax = 8192;   // consumers connected to ports.sock
-inline constexpr uint32_t kPortRequestMs =
-    5000;  // a connection that asks nothing this long is closed
-inline constexpr uint32_t kRulesMax = 1u << 20;       // rules of one Filter
-inline constexpr uint32_t kRuleMasksMax = 512;        // different masks of a Filter's rules
+inline constexpr uint32_t kPortRequestMs = 5000;  // a connection that asks nothing so long is shut
+inline constexpr uint32_t kRulesMax = 1u << 20;   // rules of one Filter
+inline constexpr uint32_t kRuleMasksMax = 512;    // different masks of a Filter's rules
 inline constexpr uint32_t kRuleExpressionsMax = 256;  // of them, rules with a libpcap expression
 inline constexpr uint32_t kRuleSameMatchMax = 256;    // rules that match the very same packets
 inline constexpr uint32_t kRuleListsMax = 65536;      // Filters with rules in one process

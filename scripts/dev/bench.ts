@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- --json] [-- NAME…]`: builds and runs the native benchmarks, measures the program
- * as a whole (memory, start), prints a table or the same as data. Figures are of this machine and this
- * minute; the limit loop beside them tells what it could have done.
+ * `npm run bench [-- --json] [-- NAME…]`: builds and runs the native benchmarks, measures the
+ * program as a whole (memory, start), prints a table or the same as data. Figures are of this
+ * machine and this minute; the limit loop beside them tells what it could have done.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -2,9 +2,10 @@
 
 const introduction = `# Filter rules
 
-A Filter has a list of rules. For each packet the first rule that matches decides: the one with the
-highest \`priority\`, of equals the one with the lowest id, which is the oldest where ids are left to
-the Filter. What no rule matches goes by the Filter's \`expression\`, or where there is none by its
+A Filter has a list of rules. For each packet the first rule that matches decides: the one with
+the highest \`priority\`, of equals the one with the lowest id, which is the oldest where ids are
+left to the Filter. What no rule matches goes by the Filter's \`expression\`, or where there is
+none by its
 \`default\`.
 
 \`\`\`lua
@@ -23,7 +24,8 @@ f:remove_rule(id)
 f:set{ rules = { { mac = "02:00:00:00:00:01" } } }   -- all of them at once
 \`\`\`
 
-\`bricks filter list|add|remove|change BRICK …\` does the same from a command line. Rules belong to the
+\`bricks filter list|add|remove|change BRICK …\` does the same from a command line. Rules belong
+to the
 brick: they stay, with their counts, when its engine stops, starts, or gets another graph. A change
 does not touch the graph, and holds from the engine's next batch on.
 
@@ -39,7 +41,8 @@ const meaning = `## What a rule matches
 | \`mac\` | Ethernet frames with that source or target |
 | \`expression\` | what the libpcap expression says |
 
-These are NetControl's kinds. What is left out matches anything; a rule of kind \`flow\` with nothing
+These are NetControl's kinds. What is left out matches anything; a rule of kind \`flow\` with
+nothing
 but \`protocol = "udp"\` is all of UDP, IPv4 and IPv6. A packet's IP header is the outermost one;
 VLAN tags, MPLS labels and PPPoE before it are stepped over. Ports are those of TCP, UDP, DCCP, SCTP
 and UDP-Lite. Fragments but the first of a datagram carry no ports: a rule with ports does not match
@@ -54,7 +57,7 @@ tagged frame.
 | \`pass\` | it goes to the first output |
 | \`copy\` | it goes to the first output, a copy to the one named by \`copy_to\` |
 | \`sample\` | 1 packet in so many passes, beginning with the first; the others are \`filtered\` |
-| \`slice\` | it passes; where it leaves the graph behind this Filter it keeps so many bytes, and its length on the wire is remembered |
+| \`slice\` | it passes, and leaves the graph cut to so many bytes; its wire length is kept |
 | \`limit\` | it passes as long as the rate allows; the others are dropped as \`rate_limited\` |
 
 The action need not be said where \`copy_to\`, \`sample\`, \`slice\`, \`packets_per_second\` or
@@ -70,13 +73,15 @@ const counts = `## Counts
 
 \`b:rules()\` has for each rule \`hits\` (packets that it decided about), \`bytes\` of those and
 \`dropped\` packets of those, and \`seconds_left\` where it has a time-out. A rule that is changed
-keeps its counts; one whose time is over is gone, with its counts. The ledger counts what was dropped
+keeps its counts; one whose time is over is gone, with its counts. The ledger counts what was
+dropped
 under the Filter.
 
 ## Cost
 
 Rules of kind connection, flow, address and mac are kept in hash tables, one for each combination of
-prefix lengths, ports and protocol that occurs; a packet costs one look per table, however many rules
+prefix lengths, ports and protocol that occurs; a packet costs one look per table, however many
+rules
 are in it. Expressions are tried one after the other, for packets that no better rule has decided.
 [limits.md](limits.md) has the bounds: \`kRulesMax\`, \`kRuleMasksMax\`, \`kRuleExpressionsMax\`,
 \`kRuleSameMatchMax\`.

@@ -59,8 +59,8 @@ export const ruleMethods: readonly HandleMethod<Brick>[] = [
     arguments: [id, { name: 'fields', type: 'any', summary: 'a table of what is to be different' }],
     returns: 'the brick',
     summary:
-      'Changes a rule of a Filter, which keeps its counts. What it matches, and what it does, are ' +
-      'each replaced as a whole; a new timeout starts anew.',
+      'Changes a rule of a Filter, which keeps its counts. What it matches, and what it does, ' +
+      'are each replaced as a whole; a new timeout starts anew.',
     example: 'f:change_rule(id, { action = "pass" })',
     call: (context, self, args) => {
       const list = ruleListOf('b:change_rule', self);
