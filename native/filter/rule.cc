@@ -69,8 +69,8 @@ class Reader {
     if (status_.ok()) status_ = {Code::invalid_argument, where_ + ": " + what};
   }
   // Of `names`, only those in `allowed` may be there.
-  void only(std::span<const char* const> names, std::initializer_list<const char*> allowed,
-            const std::string& why) {
+  void allow_only(std::span<const char* const> names, std::initializer_list<const char*> allowed,
+                  const std::string& why) {
     for (const char* name : names) {
       bool fits = !has(name);
       for (const char* each : allowed) fits |= std::strcmp(each, name) == 0;
@@ -145,7 +145,7 @@ void add_reverse(std::vector<RuleKey>* keys) {
 }
 
 void parse_mac(Reader& in, Rule* rule) {
-  in.only(kMatchFields, {"kind", "mac"}, "a rule of kind mac");
+  in.allow_only(kMatchFields, {"kind", "mac"}, "a rule of kind mac");
   RuleKey key{RuleFamily::mac};
   if (const std::string fault = parse_mac_address(in.text("mac"), &key.key[0]); !fault.empty()) {
     in.refuse("mac is " + fault);
@@ -159,11 +159,11 @@ void parse_mac(Reader& in, Rule* rule) {
 void parse_addresses(Reader& in, const std::string& kind, const Options& fields, Rule* rule) {
   const bool address = kind == "address";
   if (address) {
-    in.only(kMatchFields, {"kind", "address", "protocol"}, "a rule of kind address");
+    in.allow_only(kMatchFields, {"kind", "address", "protocol"}, "a rule of kind address");
     if (!in.has("address")) in.refuse("a rule of kind address needs address = \"...\"");
   } else {
-    in.only(kMatchFields, {"kind", "src", "dst", "src_port", "dst_port", "protocol"},
-            "a rule of kind " + kind);
+    in.allow_only(kMatchFields, {"kind", "src", "dst", "src_port", "dst_port", "protocol"},
+                  "a rule of kind " + kind);
   }
   AddressPrefix source, target;
   const auto parse = [&](const char* name, AddressPrefix* prefix) {
@@ -209,7 +209,7 @@ void parse_match(Reader& in, Options* fields, Rule* rule) {
   (*fields)["kind"] = kind;
   if (kind == "mac") return parse_mac(in, rule);
   if (kind != "expression") return parse_addresses(in, kind, *fields, rule);
-  in.only(kMatchFields, {"kind", "expression"}, "a rule of kind expression");
+  in.allow_only(kMatchFields, {"kind", "expression"}, "a rule of kind expression");
   if (!in.has("expression")) in.refuse("a rule of kind expression needs expression = \"...\"");
   if (!in.status().ok()) return;
   std::unique_ptr<Expression> expression;
@@ -249,7 +249,8 @@ void parse_action(Reader& in, Options* fields, Rule* rule) {
                                                  : found->field));
     return;
   }
-  in.only(kActionFields, {"action", found->field ? found->field : "action"}, "action " + name);
+  in.allow_only(kActionFields, {"action", found->field ? found->field : "action"},
+                "action " + name);
   if (!in.status().ok()) return;
   if (rule->action == RuleAction::copy) rule->copy_to = in.text("copy_to");
   if (rule->action == RuleAction::sample || rule->action == RuleAction::slice) {

@@ -148,7 +148,6 @@ void PipeOutput::restore_slot(uint32_t k) noexcept {
 
 PipeOutput::~PipeOutput() {
   if (directory_) directory_->remove(share_->consumer_name);
-  if (share_) share_->restore = nullptr;
   if (!own_region_ && ring_) {
     std::vector<uint32_t> buffers;
     for (const PipeSent& sent : sent_) buffers.push_back(sent.buffer & ~kForeignBuffer);
