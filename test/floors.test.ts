@@ -14,9 +14,12 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],
   filter: ['abi', 'mem', 'wire'],
-  bricks: ['abi', 'mem', 'wire', 'ports', 'filter'],
-  engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'bricks'],
-  addon: ['abi', 'mem', 'wire', 'ports', 'filter', 'bricks', 'engine'],
+  sessions: ['abi', 'mem', 'wire'],
+  bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions'],
+  engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'bricks'],
+  // Programs of their own that read captures through the same wire and session floors.
+  flows: ['abi', 'mem', 'wire', 'ports', 'sessions'],
+  addon: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'bricks', 'engine'],
 };
 
 /** A folder or file of src/ and what it may import beside itself. */

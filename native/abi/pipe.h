@@ -56,12 +56,17 @@ struct bricks_pipe {
   uint8_t pad2[56];
 
   uint32_t consumer_waits; /* consumer's line; 1: it wants `data` signalled when tail moves */
-  uint8_t pad3[60];
+  uint32_t pad3;
+  /* Its heartbeat: CLOCK_MONOTONIC in ns, stored whenever it looks for packets, and at least once a
+   * second while it waits for some; 0: this consumer has none. A hint, never trusted further. */
+  uint64_t consumer_beat;
+  uint8_t pad4[48];
 
   char name[BRICKS_NAME_BYTES];
 };
 BRICKS_NAIL(offsetof(struct bricks_pipe, producer_state) == 128);
 BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_waits) == 192);
+BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_beat) == 200);
 BRICKS_NAIL(sizeof(struct bricks_pipe) == 512);
 BRICKS_NAIL(sizeof(struct bricks_trailer) == BRICKS_TRAILER_BYTES);
 

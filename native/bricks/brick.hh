@@ -3,73 +3,59 @@
 // BrickType, from which help, argument checks and docs/bricks.md come.
 #pragma once
 
-#include <algorithm>
-#include <cassert>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "mem/ledger.hh"
+#include "bricks/outlets.hh"
 #include "mem/option.hh"
 #include "wire/packet.hh"
 
 namespace bricks {
 
-using Picks = std::span<const Index>;  // packets of a batch, in order
-
-// Packets that leave the graph shorter than they are, on the ways behind one brick.
-struct Cuts {
-  bool any = false;
-  uint32_t bytes[kBatchMax];  // at most so many of each packet; UINT32_MAX: all; void unless `any`
+// What the engine knows of the outputs behind an outlet.
+enum class OutletState : uint8_t {
+  ready,  // at least one of them takes packets
+  lost,   // none does: no consumer, or its heartbeat has stopped
 };
 
-// Where a brick puts packets: one ordered list per outlet, made ready by the engine.
-class Outlets {
- public:
-  struct List {
-    const Index* first;  // what the next brick or output reads, up to `end`
-    Index* end;
-    Index* own;  // kBatchMax * multiplicity entries of this list's own memory
-    uint32_t count() const noexcept { return static_cast<uint32_t>(end - first); }
-  };
-
-  Outlets(std::span<List> lists, LedgerCell& cell, Cuts* cuts = nullptr) noexcept
-      : lists_(lists), cell_(cell), cuts_(cuts) {}
-
-  uint32_t count() const noexcept { return static_cast<uint32_t>(lists_.size()); }
-  void put(uint32_t outlet, Index packet) noexcept {
-    assert(outlet < lists_.size());
-    *lists_[outlet].end++ = packet;
-  }
-  // The whole of `in`, without a copy; the list must be empty.
-  void put_all(uint32_t outlet, Picks in) noexcept {
-    assert(outlet < lists_.size() && lists_[outlet].count() == 0);
-    lists_[outlet].first = in.data();
-    lists_[outlet].end = const_cast<Index*>(in.data() + in.size());  // never written through
-  }
-  // The packet keeps `bytes` at most where it leaves the graph behind this brick; until then bricks
-  // see it whole, and other branches get it whole. For types with `cuts` only.
-  void cut(Index packet, uint32_t bytes) noexcept {
-    assert(cuts_);
-    if (!cuts_->any) std::fill_n(cuts_->bytes, kBatchMax, UINT32_MAX);
-    cuts_->any = true;
-    cuts_->bytes[packet] = std::min(cuts_->bytes[packet], bytes);
-  }
-  // Raw access for a loop that fills many lists (LoadBalancer).
-  List* lists() noexcept { return lists_.data(); }
-  LedgerCell& cell() noexcept { return cell_; }
-
- private:
-  std::span<List> lists_;
-  LedgerCell& cell_;
-  Cuts* cuts_;
+// Where a brick would send a packet, and why: for `bricks explain`.
+struct Decision {
+  std::vector<uint32_t> outlets;
+  std::string why;  // one line
 };
 
 class Brick {
  public:
   virtual ~Brick() = default;
   virtual void push(Batch& batch, Picks in, Outlets& out) noexcept = 0;
+
+  // For types with `holds`: packets that push() has taken to memory of the brick's own (counted in
+  // its cell.held) come back by release(). The engine asks for them before every push() to this
+  // brick, once a breath, and with `all` before the brick goes and at the end of all input.
+  // Engine's thread.
+  virtual bool due(Nanos now, bool all) const noexcept { return (void)now, (void)all, false; }
+  // Fills `batch` (empty, all fields) with what is due and puts it to outlets; counts it out of
+  // cell.held. Up to kBatchMax; asked again while due().
+  virtual void release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept {
+    (void)batch, (void)now, (void)all, (void)out;
+  }
+  // That batch is dealt with: its memory may be used again. Until then release() is not called.
+  virtual void recycle(Batch& batch) noexcept { (void)batch; }
+  // Wall-clock time at which something will be due; 0: nothing is held.
+  virtual Nanos due_at() const noexcept { return 0; }
+
+  // The state behind an outlet has changed (all are `ready` at first). Engine's thread, between
+  // breaths.
+  virtual void outlet_changed(uint32_t outlet, OutletState state) noexcept {
+    (void)outlet, (void)state;
+  }
+  // Between breaths, engine's thread: fills in up to kFiguresMax, returns how many.
+  virtual uint32_t figures(Figure* to) const noexcept { return (void)to, 0; }
+  // Between breaths: what push() would do with this decoded packet; changes nothing. The default:
+  // all outlets. May allocate.
+  virtual Decision explain(const Batch& batch, Index packet, uint32_t outlets) const;
 };
 
 struct PortCount {
@@ -77,11 +63,16 @@ struct PortCount {
   uint32_t maximum;
 };
 
+class SessionTable;  // sessions/session_table.hh: the engine's
+
 // What the engine knows when it makes a brick.
 struct BrickPlace {
   uint32_t outlets;  // how many there will be
   uint32_t level;    // 1 for a root, 2 for its children, ...
   std::vector<std::string> outlet_names;
+  std::string id = {};               // the brick's, unique in its engine and kept across changes
+  SessionTable* sessions = nullptr;  // outlives the brick; null: none (tests)
+  const Brick* before = nullptr;     // the brick of that id it takes over from; null: none
 };
 
 struct BrickType {
@@ -90,9 +81,10 @@ struct BrickType {
   const char* details;  // a paragraph for the reference page
   PortCount inputs;
   PortCount outputs;
-  bool duplicates;   // may give one packet to several outlets
-  bool reads_flows;  // looks at what decode adds: hash, network, ip_version
-  bool cuts;         // may call Outlets::cut
+  bool duplicates;     // may give one packet to several outlets
+  bool reads_flows;    // looks at what decode adds: hash, network, ip_version
+  bool cuts;           // may call Outlets::cut
+  bool holds = false;  // may keep packets and release them later
   std::span<const OptionDescriptor> options;
   // `options` are checked and complete.
   Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);

@@ -20,6 +20,7 @@ namespace bricks {
   X(stalled, "a lossless replay gave up waiting for this consumer")                      \
   X(unread, "the pipe was taken down while it held packets nobody had read")             \
   X(filtered, "a Filter said no")                                                        \
+  X(duplicate, "a Deduplicator had seen it a moment before")                             \
   X(rate_limited, "more than a Filter's rule lets through in that time")                 \
   X(link_type, "this output cannot hold packets of that link type")                      \
   X(writer_busy, "the capture file's writer could not keep up")                          \
@@ -45,6 +46,35 @@ inline constexpr DropReason kDropReasons[] = {
 };
 inline constexpr uint32_t kDropReasonCount = sizeof kDropReasons / sizeof kDropReasons[0];
 
+// Why a header was not believed: counted per input, never a reason to lose the packet. The flow is
+// that of the last header that made sense.
+#define BRICKS_HEADER_FAULTS(X)                                                       \
+  X(none, "all headers make sense")                                                   \
+  X(cut_short, "the captured bytes end inside a header")                              \
+  X(bad_length, "a header's length cannot be: IHL below 5, a total below its header") \
+  X(bad_version, "an IP header says another version than what led to it")             \
+  X(too_deep, "more headers or tunnels than are followed")
+
+enum class HeaderFault : uint8_t {
+#define X(name, text) name,
+  BRICKS_HEADER_FAULTS(X)
+#undef X
+};
+
+inline constexpr DropReason kHeaderFaults[] = {
+#define X(name, text) {#name, text},
+    BRICKS_HEADER_FAULTS(X)
+#undef X
+};
+inline constexpr uint32_t kHeaderFaultCount = sizeof kHeaderFaults / sizeof kHeaderFaults[0];
+
+// A count beside the ledger: "duplicates", "sessions", "late". For status and metrics.
+struct Figure {
+  const char* name;  // a constant
+  uint64_t value;
+};
+inline constexpr uint32_t kFiguresMax = 16;  // of one brick
+
 // One row. All counts are packets since the row began, but where the name says bytes.
 struct alignas(64) LedgerCell {
   uint64_t packets = 0;    // inputs: received (kernel drops included); bricks, outputs: came in
@@ -54,7 +84,10 @@ struct alignas(64) LedgerCell {
   uint64_t copies = 0;   // bricks: packets that duplication added
   uint64_t not_ip = 0;   // inputs: of those received and decoded, without an IP header
   uint64_t spilled = 0;  // outputs: of those held, in the overflow queue
-  uint64_t held = 0;     // outputs: in the ring or queue, not yet taken; not a sum, a level
+  // Taken and not yet given on; not a sum, a level. Outputs: in the ring or queue; bricks that
+  // hold: until their time has come; inputs: fragments that wait for their first one.
+  uint64_t held = 0;
+  std::array<uint64_t, kHeaderFaultCount> header_faults{};  // inputs; of those received and decoded
   std::array<uint64_t, kDropReasonCount> dropped{};
 
   void drop(Drop reason, uint64_t count = 1) noexcept {

@@ -78,6 +78,9 @@ class Output {
   // Holds packets back until there is room, although nobody asks room(): wake the engine by
   // wait_fd.
   virtual bool awaits_room() const noexcept { return false; }
+  // False: packets handed over now would reach nobody, since no consumer is there or its heartbeat
+  // has stopped. Engine's thread, any time.
+  virtual bool ready() const noexcept { return true; }
   // The pipe behind this output; null when it is none.
   virtual const PipeOutput* pipe() const noexcept { return nullptr; }
 

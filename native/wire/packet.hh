@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "mem/ledger.hh"
 #include "mem/limits.hh"
 #include "wire/link_type.hh"
 
@@ -16,7 +17,9 @@ using Index = uint16_t;  // of a packet in its batch
 
 enum PacketFlag : uint8_t {
   kPacketCut = 1,       // wire_lengths[i] says how long it was on the wire
-  kPacketFragment = 2,  // decode: an IP fragment, ports not part of the hash
+  kPacketFragment = 2,  // decode: an IP fragment whose datagram's ports nobody has seen yet
+  kPacketLayers = 4,    // decode: more than one plain IP header: see batch.layers[i]
+  kPacketReverse = 8,   // decode: it goes from the higher endpoint of its flow to the lower
 };
 
 inline constexpr uint32_t kNoBuffer = 0;  // netmap reserves index 0
@@ -25,14 +28,37 @@ inline constexpr uint32_t kForeignBuffer = 1u << 31;
 struct Packet {
   uint8_t* data;       // the frame; outputs may not write to it
   uint32_t length;     // captured bytes at data
-  uint32_t hash;       // decode: symmetric flow hash
+  uint32_t hash;       // decode: symmetric hash of the innermost flow
   Nanos timestamp;     // receive time
   uint32_t buffer;     // index in the batch's region, kNoBuffer when the memory is not a region's
-  uint16_t network;    // decode: offset of the IP header; 0 with no IP header means none
-  uint8_t ip_version;  // decode: 4, 6, or 0
+  uint16_t network;    // decode: offset of the innermost IP header; 0 and no ip_version: none
+  uint8_t ip_version;  // decode: of that header: 4, 6, or 0
   uint8_t flags;       // PacketFlag
 };
 static_assert(sizeof(Packet) == 32);
+
+// What is to be known of a packet that is not plain: it has shims, a tunnel, a fragment, an ICMP
+// error, a lying header. Offsets are from the frame's first byte; 0: there is none.
+struct Layers {
+  uint32_t outer_hash;     // of the outermost IP header's flow, upper and lower half;
+  uint32_t outer_tag;      // equal to hash and tag where nothing is nested
+  uint16_t outer_network;  // the outermost IP header
+  uint8_t outer_version;   // 4, 6, or 0
+  uint8_t headers;         // IP headers one inside the other; quoted ones do not count
+  uint16_t key_network;    // the IP header that names the flow: an ICMP error's quoted one, else
+  uint8_t key_version;     // Packet.network
+  uint8_t protocol;        // of the flow
+  uint16_t source_port;    // of the flow as on the wire, 0: none; filled in for fragments when
+  uint16_t target_port;    // their first one is known
+  uint16_t transport;      // what is above the innermost IP header and its extensions
+  uint16_t vlan;           // tag nearest to the innermost IP header, VLAN id only
+  uint32_t vni;            // of the innermost VXLAN, GENEVE or NVGRE
+  uint32_t fragment_id;    // kPacketFragment, or a first fragment: the datagram's
+  uint16_t fragment_at;    // offset in bytes within the datagram
+  bool fragment_more;      // more fragments follow
+  HeaderFault fault;
+};
+static_assert(sizeof(Layers) == 36);
 
 struct Batch {
   uint32_t count = 0;
@@ -52,6 +78,11 @@ struct Batch {
   Region* region = nullptr;
   alignas(64) Packet packets[kBatchMax];
   uint32_t wire_lengths[kBatchMax];  // read only where kPacketCut is set
+  // decode: lower half of the flow hash. With Packet.hash it makes the 64 bits that stand for a
+  // flow in the session table: two flows meet in one by chance once in 2^64, and nobody without the
+  // seed can make them.
+  alignas(64) uint32_t tags[kBatchMax];
+  Layers layers[kBatchMax];  // decode: read only where kPacketLayers is set
 };
 
 inline uint32_t wire_length(const Batch& batch, uint32_t i) noexcept {
