@@ -7,13 +7,16 @@
 
 namespace bricks {
 
-inline constexpr uint32_t kShimsMax = 8;       // VLAN tags, MPLS labels, PPPoE, SNAP: together
-inline constexpr uint32_t kExtensionsMax = 8;  // IPv6 extension headers
+// Depths that are followed; what lies deeper is counted as too_deep.
+inline constexpr uint32_t kShimsMax = 8;       // VLAN tags, MPLS labels, PPPoE, SNAP: of one frame
+inline constexpr uint32_t kExtensionsMax = 8;  // extension headers of one IPv6 or GTP-U header
+inline constexpr uint32_t kTunnelsMax = 8;     // IP headers inside the outermost one
 
 // How far ahead of its reading decode() asks for headers; the caller has asked for the first ones.
 inline constexpr uint32_t kPrefetchAhead = 32;
 
-// Fills hash, network, ip_version and the decode flags of batch.packets[0..count).
+// Fills hash, network, ip_version and the decode flags of batch.packets[0..count), their tags and,
+// where kPacketLayers is set, layers; batch.not_ip and batch.header_faults.
 void decode(Batch& batch, const HashSeed& seed) noexcept;
 
 // The path that handles everything; decode()'s fast path must agree with it bit for bit (tested).
@@ -21,5 +24,28 @@ void decode_slow(Packet& packet, LinkType link, const HashSeed& seed) noexcept;
 
 // The hash over addresses and protocol only ("2-tuple"), of a decoded packet.
 uint32_t hash_addresses(const Packet& packet, const HashSeed& seed) noexcept;
+
+// What the fragments of a datagram have in common, once its first one has been seen.
+struct FragmentFlow {
+  uint32_t hash, tag;                 // of the innermost flow, which only the first fragment shows
+  uint32_t outer_hash, outer_tag;     // of the outermost
+  uint16_t source_port, target_port;  // of the datagram itself, as on the wire
+  bool reverse;                       // kPacketReverse
+};
+
+// To be remembered under (addresses and protocol at key_network, fragment_id) of a decoded first
+// fragment (fragment_id set, fragment_at 0, no kPacketFragment) ...
+FragmentFlow fragment_flow(const Batch& batch, Index first) noexcept;
+// ... and under (carrier_network, carrier_protocol, carrier_id) where carrier_version is set: the
+// datagram whose first fragment this is carries a tunnel. A packet may be both, and may itself be a
+// kPacketFragment of the inner datagram: then this is asked after that has been resolved.
+FragmentFlow carrier_flow(const Batch& batch, Index first) noexcept;
+// Makes a kPacketFragment one of that flow: hash, tag, layers, kPacketReverse, and no longer
+// kPacketFragment. An ICMP error that quotes it (key_network is not network) goes the other way.
+void set_fragment_flow(Batch& batch, Index later, const FragmentFlow& flow) noexcept;
+
+// The same from ports alone (as on the wire): hash, tag, outer hash and ports are computed anew.
+void set_flow_ports(Batch& batch, Index packet, uint16_t source_port, uint16_t target_port,
+                    const HashSeed& seed) noexcept;
 
 }  // namespace bricks

@@ -37,8 +37,9 @@ struct Packet {
 };
 static_assert(sizeof(Packet) == 32);
 
-// What is to be known of a packet that is not plain: it has shims, a tunnel, a fragment, an ICMP
-// error, a lying header. Offsets are from the frame's first byte; 0: there is none.
+// What is to be known of a packet that is not plain: it has shims, a tunnel, IPv6 extensions, a
+// fragment, an ICMP error, a lying header. Offsets are from the frame's first byte; 0: there is
+// none. Ports are as on the wire (network byte order, as a native load).
 struct Layers {
   uint32_t outer_hash;     // of the outermost IP header's flow, upper and lower half;
   uint32_t outer_tag;      // equal to hash and tag where nothing is nested
@@ -46,23 +47,29 @@ struct Layers {
   uint8_t outer_version;   // 4, 6, or 0
   uint8_t headers;         // IP headers one inside the other; quoted ones do not count
   uint16_t key_network;    // the IP header that names the flow: an ICMP error's quoted one, else
-  uint8_t key_version;     // Packet.network
+  uint8_t key_version;     // Packet.network; version 0: the MAC addresses that do
   uint8_t protocol;        // of the flow
   uint16_t source_port;    // of the flow as on the wire, 0: none; filled in for fragments when
   uint16_t target_port;    // their first one is known
   uint16_t transport;      // what is above the innermost IP header and its extensions
-  uint16_t vlan;           // tag nearest to the innermost IP header, VLAN id only
+  uint16_t vlan;           // of the frame the innermost IP header is in: its last tag, VLAN id only
   uint32_t vni;            // of the innermost VXLAN, GENEVE or NVGRE
-  uint32_t fragment_id;    // kPacketFragment, or a first fragment: the datagram's
+  uint32_t fragment_id;    // kPacketFragment, or a first fragment: the datagram's, as on the wire;
+                           // its addresses are at key_network
   uint16_t fragment_at;    // offset in bytes within the datagram
   bool fragment_more;      // more fragments follow
   HeaderFault fault;
+  uint32_t carrier_id;       // a first fragment that carries a tunnel: the outer datagram's id,
+  uint16_t carrier_network;  // its IP header, and the protocol that header's fragments say;
+  uint8_t carrier_version;   // 4, 6, or 0: none
+  uint8_t carrier_protocol;
 };
-static_assert(sizeof(Layers) == 36);
+static_assert(sizeof(Layers) == 44);
 
 struct Batch {
   uint32_t count = 0;
-  uint32_t not_ip = 0;                 // decode: how many of them are not IP
+  uint32_t not_ip = 0;                             // decode: how many of them are not IP
+  uint32_t header_faults[kHeaderFaultCount] = {};  // decode: how many of them lie, and how
   LinkType link = LinkType::ethernet;  // of all its packets: an input ends a batch where it changes
   // True when at every packet's data `length` rounded up to 64, and 64 at least, may be read:
   // copies run in whole lines.
