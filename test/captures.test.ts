@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { comparePartition } from '../src/capture/compare.ts';
+import { comparePartition, type PartitionReport } from '../src/capture/compare.ts';
 import { flowOf } from '../src/capture/flow.ts';
 import { readCapture } from '../src/capture/read.ts';
 import type { CaptureRecord } from '../src/capture/record.ts';
@@ -39,6 +39,15 @@ const isJudged = (capture: SharedCapture) =>
   !isRefused(capture) &&
   !capture.format.includes('modified') &&
   !capture.file.endsWith('/shb-option-too-long.pcapng');
+
+/** The verdict by the innermost flows, or, of an engine that knows the outermost only, by these. */
+function judge(
+  input: readonly CaptureRecord[],
+  outputs: readonly (readonly CaptureRecord[])[],
+): PartitionReport {
+  const report = comparePartition(input, outputs, { outer: false });
+  return report.ok ? report : comparePartition(input, outputs, { outer: true });
+}
 
 const frameBytesMax = 65_535;
 const fits = ({ data }: CaptureRecord) => data.length <= frameBytesMax;
@@ -143,7 +152,7 @@ test('split four ways to files, byte for byte, no flow split', { skip: capturesM
 
     const got = outputs.map((i) => readCapture(join(out, `${index}.${i}`)));
     for (const { damage } of got) if (damage) say(`an output is damaged: ${damage}`);
-    const report = comparePartition(
+    const report = judge(
       whole,
       got.map(({ records }) => records),
     );
@@ -213,7 +222,7 @@ pe:delete()
     for (const { child } of consumers) child.kill();
   }
   const got = consumers.map(({ file }) => readCapture(file).records);
-  const report = comparePartition(whole, got);
+  const report = judge(whole, got);
   assert.deepEqual(report.faults, []);
   assert.ok(got.every((records) => records.length > 0));
 });

@@ -2,7 +2,7 @@
  * Holds what consumers got against what went in: an independent verdict on a load balancer's work.
  */
 import { createHash } from 'node:crypto';
-import { type FlowOptions, flowOf } from './flow.ts';
+import { type FlowOptions, type Membership, membershipsOf } from './flow.ts';
 import type { CaptureRecord } from './record.ts';
 
 export interface Share {
@@ -42,29 +42,33 @@ function identityOf(record: CaptureRecord): string {
 interface Side {
   readonly share: Share;
   readonly identities: readonly string[];
-  /** flow -> identities of its packets, in order */
-  readonly flows: ReadonlyMap<string, readonly string[]>;
+  /** Flows that have packets here. */
+  readonly flows: ReadonlySet<string>;
+  /** sequence -> identities of its packets, in order */
+  readonly sequences: ReadonlyMap<string, readonly string[]>;
 }
 
-function sideOf(records: readonly CaptureRecord[], options: FlowOptions): Side {
-  const identities: string[] = [];
-  const flows = new Map<string, string[]>();
+/** `members`: to which flow each record belongs. */
+function sideOf(
+  records: readonly CaptureRecord[],
+  identities: readonly string[],
+  members: readonly (Membership | undefined)[],
+): Side {
+  const flows = new Set<string>();
+  const sequences = new Map<string, string[]>();
   let bytes = 0;
-  for (const record of records) {
-    const identity = identityOf(record);
-    identities.push(identity);
-    bytes += record.data.length;
-    const flow = flowOf(record, options);
-    if (flow !== undefined) {
-      const packets = flows.get(flow);
-      if (packets === undefined) {
-        flows.set(flow, [identity]);
-      } else {
-        packets.push(identity);
-      }
-    }
-  }
-  return { share: { packets: records.length, bytes, flows: flows.size }, identities, flows };
+  records.forEach(({ data }, index) => {
+    bytes += data.length;
+    const member = members[index];
+    if (member === undefined) return;
+    flows.add(member.flow);
+    const packets = sequences.get(member.sequence);
+    const identity = identities[index] ?? '';
+    if (packets === undefined) sequences.set(member.sequence, [identity]);
+    else packets.push(identity);
+  });
+  const share = { packets: records.length, bytes, flows: flows.size };
+  return { share, identities, flows, sequences };
 }
 
 /** Counts of the two multisets' differences. */
@@ -102,8 +106,16 @@ export function comparePartition(
   outputs: readonly (readonly CaptureRecord[])[],
   options: FlowOptions = {},
 ): PartitionReport {
-  const source = sideOf(input, options);
-  const sides = outputs.map((records) => sideOf(records, options));
+  const members = membershipsOf(input, options);
+  const names = input.map(identityOf);
+  const source = sideOf(input, names, members);
+  // Where a packet belongs is decided once, by the input: an output may lack what tells it.
+  const memberOf = new Map(names.map((name, index) => [name, members[index]]));
+  const sides = outputs.map((records) => {
+    const identities = records.map(identityOf);
+    const found = identities.map((identity) => memberOf.get(identity));
+    return sideOf(records, identities, found);
+  });
   const { missing, foreign } = differenceOf(source.identities, sides);
   const faults: string[] = [];
   const say = (fault: string): void => {
@@ -119,19 +131,23 @@ export function comparePartition(
   }
   let splitFlows = 0;
   let reorderedFlows = 0;
-  for (const [flow, packets] of source.flows) {
-    const holders = sides.filter((side) => side.flows.has(flow));
-    const got = holders[0]?.flows.get(flow);
-    if (holders.length > 1) {
+  for (const flow of source.flows) {
+    const holders = sides.filter((side) => side.flows.has(flow)).length;
+    if (holders > 1) {
       splitFlows += 1;
-      say(`flow ${flow} is in ${holders.length} outputs`);
-    } else if (
-      got !== undefined &&
-      got.length === packets.length &&
+      say(`flow ${flow} is in ${holders} outputs`);
+    }
+  }
+  for (const [sequence, packets] of source.sequences) {
+    const holders = sides.filter((side) => side.sequences.has(sequence));
+    const got = holders[0]?.sequences.get(sequence);
+    if (
+      holders.length === 1 &&
+      got?.length === packets.length &&
       got.some((identity, index) => identity !== packets[index])
     ) {
       reorderedFlows += 1;
-      say(`flow ${flow} comes in another order`);
+      say(`flow ${sequence} comes in another order`);
     }
   }
   return {

@@ -1,167 +1,167 @@
 /**
  * To which flow a frame belongs, decided from the bytes alone and with code of its own: the witness
- * against which the load balancer's work is held. TCP and UDP, over IPv4 and IPv6, at the outermost
- * IP header; frames without ports belong to no flow.
+ * against which the load balancer's work is held. The flow is that of the innermost IP header; an
+ * ICMP error belongs to the flow that it quotes. Frames without an IP header belong to no flow.
  */
+import { Bytes } from './bytes.ts';
+import { type IpHeader, readIp } from './ip.ts';
+import { type Carried, etherTypes, ofLink, pastShims } from './link.ts';
 import type { CaptureRecord } from './record.ts';
-
-const ipv4Type = 0x0800;
-const ipv6Type = 0x86dd;
-const vlanTypes = new Set([0x8100, 0x88a8, 0x9100, 0x9200]);
-const tcp = 6;
-const udp = 17;
-
-interface Network {
-  readonly etherType: number;
-  readonly at: number;
-}
-
-function skipVlanTags(data: Buffer, etherType: number, at: number): Network | undefined {
-  let type = etherType;
-  let next = at;
-  while (vlanTypes.has(type)) {
-    if (next + 4 > data.length) {
-      return undefined;
-    }
-    type = data.readUInt16BE(next + 2);
-    next += 4;
-  }
-  return { etherType: type, at: next };
-}
-
-function byVersion(data: Buffer, at: number): Network | undefined {
-  const version = at < data.length ? data.readUInt8(at) >> 4 : 0;
-  return version === 4
-    ? { etherType: ipv4Type, at }
-    : version === 6
-      ? { etherType: ipv6Type, at }
-      : undefined;
-}
-
-/** Where the network header starts, by LINKTYPE_ value. */
-function networkOf(linkType: number, data: Buffer): Network | undefined {
-  const tagged = (typeAt: number, header: number): Network | undefined =>
-    data.length < header ? undefined : skipVlanTags(data, data.readUInt16BE(typeAt), header);
-  switch (linkType) {
-    case 1:
-      return tagged(12, 14);
-    case 113:
-      return tagged(14, 16);
-    case 276:
-      return tagged(0, 20);
-    case 0:
-    case 108:
-      // The address family's number differs between systems; the IP version does not.
-      return byVersion(data, 4);
-    case 12:
-    case 14:
-    case 101:
-    case 228:
-    case 229:
-      return byVersion(data, 0);
-    default:
-      return undefined;
-  }
-}
-
-interface Transport {
-  readonly protocol: number;
-  readonly source: string;
-  readonly target: string;
-  /** Offset of the transport header; undefined in a fragment. */
-  readonly at?: number;
-  /** Datagram id, in a fragment. */
-  readonly fragmentOf?: number;
-}
-
-function transportOfIpv4(data: Buffer, at: number): Transport | undefined {
-  if (at + 20 > data.length || data.readUInt8(at) >> 4 !== 4) {
-    return undefined;
-  }
-  const header = (data.readUInt8(at) & 15) * 4;
-  if (header < 20) {
-    return undefined;
-  }
-  const addresses = {
-    protocol: data.readUInt8(at + 9),
-    source: data.toString('hex', at + 12, at + 16),
-    target: data.toString('hex', at + 16, at + 20),
-  };
-  const isFragment = (data.readUInt16BE(at + 6) & 0x3fff) !== 0;
-  return isFragment
-    ? { ...addresses, fragmentOf: data.readUInt16BE(at + 4) }
-    : { ...addresses, at: at + header };
-}
-
-const hopByHop = 0;
-const routing = 43;
-const fragment = 44;
-const authentication = 51;
-const destinationOptions = 60;
-const mobility = 135;
-
-function transportOfIpv6(data: Buffer, at: number): Transport | undefined {
-  if (at + 40 > data.length || data.readUInt8(at) >> 4 !== 6) {
-    return undefined;
-  }
-  const source = data.toString('hex', at + 8, at + 24);
-  const target = data.toString('hex', at + 24, at + 40);
-  let protocol = data.readUInt8(at + 6);
-  let next = at + 40;
-  for (;;) {
-    const known = [hopByHop, routing, fragment, authentication, destinationOptions, mobility];
-    if (!known.includes(protocol)) {
-      return { protocol, source, target, at: next };
-    }
-    if (next + 8 > data.length) {
-      return undefined;
-    }
-    const following = data.readUInt8(next);
-    if (protocol === fragment) {
-      // Offset or more-fragments set; an "atomic" fragment is a whole datagram.
-      if ((data.readUInt16BE(next + 2) & 0xfff9) !== 0) {
-        const id = data.readUInt32BE(next + 4);
-        return { protocol: following, source, target, fragmentOf: id };
-      }
-      next += 8;
-    } else {
-      const units = data.readUInt8(next + 1);
-      next += protocol === authentication ? (units + 2) * 4 : (units + 1) * 8;
-    }
-    protocol = following;
-  }
-}
+import { carriedBy } from './tunnels.ts';
 
 export interface FlowOptions {
-  /** Also key fragments, by addresses, protocol and datagram id. Default: they have no flow. */
+  /** Go by the outermost IP header; only TCP and UDP have flows. */
+  readonly outer?: boolean;
+  /** Judge fragments, too: those of one datagram belong together. Default: they have no flow. */
   readonly fragments?: boolean;
+  /** With `fragments`: they belong to the flow of their datagram's first one. */
+  readonly follow?: boolean;
 }
 
-/** A name for the packet's flow, the same in both directions; undefined where it has none. */
+/** What a frame says about its flow, before anything is known of other frames. */
+export interface Sighting {
+  /** The flow's name, the same in both directions. In a later fragment: without ports. */
+  readonly flow: string;
+  /** A later fragment, or an error that quotes one: the datagram whose first one has the ports. */
+  readonly part?: string;
+  /** A first fragment: the datagrams of which it is one, outermost first. */
+  readonly first: readonly string[];
+}
+
+const tunnelsMax = 8;
+const withPorts: Readonly<Record<number, string>> = {
+  6: 'tcp',
+  17: 'udp',
+  33: 'dccp',
+  132: 'sctp',
+  136: 'udplite',
+};
+
+const isError = (version: 4 | 6, type: number): boolean =>
+  version === 4 ? [3, 4, 5, 11, 12].includes(type) : type >= 1 && type <= 4;
+
+function nameOf({ protocol, source, target, body, fragment }: IpHeader): string {
+  const name = withPorts[protocol];
+  const [from, to] = [body.u16(0), body.u16(2)];
+  const isLater = fragment?.isFirst === false;
+  if (name !== undefined && from !== undefined && to !== undefined && !isLater)
+    return `${name} ${[`${source}.${from}`, `${target}.${to}`].sort().join(' ')}`;
+  return `ip${protocol} ${[source, target].sort().join(' ')}`;
+}
+
+/** The packet that an ICMP error quotes. */
+function quotedBy({ version, protocol, body }: IpHeader): Carried | undefined {
+  const isIcmp = protocol === (version === 4 ? 1 : 58);
+  if (!isIcmp || body.length < 8 || !isError(version, body.u8(0) ?? 0)) return undefined;
+  return { type: version === 4 ? etherTypes.ipv4 : etherTypes.ipv6, body: body.from(8) };
+}
+
+/** Undefined where there is no IP header that makes sense. */
+export function sightingOf(
+  { linkType, data }: CaptureRecord,
+  { outer = true }: FlowOptions = {},
+): Sighting | undefined {
+  const first: string[] = [];
+  let carried: Carried | undefined = ofLink(linkType, new Bytes(data));
+  let quoted = false;
+  let found: IpHeader | undefined;
+  for (let depth = 0; carried !== undefined && depth <= tunnelsMax + 1; depth++) {
+    const { type, body } = pastShims(carried);
+    const header = readIp(type, body, quoted);
+    if (header === undefined) break;
+    found = header;
+    const { fragment } = header;
+    if (fragment?.isFirst === false)
+      return { flow: nameOf(header), part: fragment.datagram, first };
+    if (fragment !== undefined && !quoted) first.push(fragment.datagram);
+    if (outer) break;
+    const quote: Carried | undefined = quoted ? undefined : quotedBy(header);
+    quoted ||= quote !== undefined;
+    carried = quote ?? carriedBy(header.protocol, header.body);
+  }
+  if (found === undefined || (outer && found.protocol !== 6 && found.protocol !== 17))
+    return undefined;
+  return { flow: nameOf(found), first };
+}
+
+/**
+ * A name for the flow of a TCP or UDP packet that is no fragment, the same in both directions; else
+ * undefined.
+ */
 export function flowOf(record: CaptureRecord, options: FlowOptions = {}): string | undefined {
-  const { data } = record;
-  const network = networkOf(record.linkType, data);
-  if (network === undefined) {
-    return undefined;
+  const sighting = sightingOf(record, options);
+  const isWhole = sighting?.part === undefined && sighting?.first.length === 0;
+  return isWhole && /^(tcp|udp) /.test(sighting.flow) ? sighting.flow : undefined;
+}
+
+/** A packet's flow and, within it, the row of packets whose order has to stay. */
+export interface Membership {
+  readonly flow: string;
+  readonly sequence: string;
+}
+
+/** A datagram's fragments come within this time, or belong to different datagrams. */
+const datagramNs = 500_000_000n;
+
+interface Datagram {
+  /** Of its first fragment; until that is seen, a name of its own. */
+  flow: string;
+  isKnown: boolean;
+  readonly waiting: number[];
+  readonly sinceNs: bigint;
+}
+
+class Datagrams {
+  readonly #known = new Map<string, Datagram>();
+
+  at(name: string, nowNs: bigint): Datagram {
+    const known = this.#known.get(name);
+    const age = nowNs - (known?.sinceNs ?? nowNs);
+    if (known !== undefined && age <= datagramNs && age >= -datagramNs) return known;
+    const flow = `datagram ${name} ${nowNs}`;
+    const fresh = { flow, isKnown: false, waiting: [], sinceNs: nowNs };
+    this.#known.set(name, fresh);
+    return fresh;
   }
-  const transport =
-    network.etherType === ipv4Type
-      ? transportOfIpv4(data, network.at)
-      : network.etherType === ipv6Type
-        ? transportOfIpv6(data, network.at)
-        : undefined;
-  if (transport === undefined) {
-    return undefined;
-  }
-  const { protocol, source, target, at, fragmentOf } = transport;
-  if (fragmentOf !== undefined) {
-    return options.fragments === true
-      ? `fragment ${[source, target].sort().join(' ')} ${protocol} ${fragmentOf}`
-      : undefined;
-  }
-  if ((protocol !== tcp && protocol !== udp) || at === undefined || at + 4 > data.length) {
-    return undefined;
-  }
-  const ends = [`${source}.${data.readUInt16BE(at)}`, `${target}.${data.readUInt16BE(at + 2)}`];
-  return `${protocol === tcp ? 'tcp' : 'udp'} ${ends.sort().join(' ')}`;
+}
+
+/**
+ * The flow of every packet of a capture. With `follow`, a fragment's is that of its datagram's
+ * first one, whether that comes before or after it; where none comes, the datagram is a flow of
+ * its own.
+ * A fragment may have to wait for its first one, and so keeps its order among the fragments of its
+ * datagram only.
+ */
+export function membershipsOf(
+  records: readonly CaptureRecord[],
+  options: FlowOptions = {},
+): (Membership | undefined)[] {
+  const { fragments = false, follow = false } = options;
+  const members: (Membership | undefined)[] = [];
+  const datagrams = new Datagrams();
+  records.forEach((record, index) => {
+    const sighting = sightingOf(record, options);
+    const inDatagram = sighting?.part ?? sighting?.first.at(-1);
+    if (sighting === undefined || (inDatagram !== undefined && !fragments)) {
+      members.push(undefined);
+      return;
+    }
+    if (inDatagram === undefined) {
+      members.push({ flow: sighting.flow, sequence: sighting.flow });
+      return;
+    }
+    const whole = sighting.part === undefined;
+    const datagram = datagrams.at(inDatagram, record.timestampNs);
+    const flow = whole && follow ? sighting.flow : datagram.flow;
+    members.push({ flow, sequence: `${flow} ${inDatagram}` });
+    if (!datagram.isKnown && !whole) datagram.waiting.push(index);
+    for (const name of follow ? sighting.first : []) {
+      const begun = datagrams.at(name, record.timestampNs);
+      begun.flow = flow;
+      begun.isKnown = true;
+      for (const earlier of begun.waiting.splice(0))
+        members[earlier] = { flow, sequence: `${flow} ${name}` };
+    }
+  });
+  return members;
 }

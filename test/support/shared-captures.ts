@@ -65,7 +65,7 @@ export function tsharkFlows(): Map<string, string[]> {
   const flows = new Map<string, string[]>();
   for (const row of table('tshark-flows.tsv')) {
     const [file = '', proto = ''] = [row['file'], row['proto']];
-    if (row['level'] === 'inner' || (proto !== 'tcp' && proto !== 'udp')) continue;
+    if (row['level'] !== 'only' || (proto !== 'tcp' && proto !== 'udp')) continue;
     const ends = [
       `${hexOf(row['ip_a'] ?? '')}.${row['port_a']}`,
       `${hexOf(row['ip_b'] ?? '')}.${row['port_b']}`,

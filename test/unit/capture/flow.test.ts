@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flowOf } from '../../../src/capture/flow.ts';
+import { type FlowOptions, flowOf, membershipsOf } from '../../../src/capture/flow.ts';
 import { ethernet, type Host, ip, protocols, tcp, udp } from '../../../src/traffic/frames.ts';
 
 const a4: Host = { mac: Buffer.alloc(6, 2), address: Buffer.from([10, 0, 0, 1]), port: 4000 };
@@ -46,7 +46,7 @@ test('IPv6, with and without extension headers', () => {
   assert.equal(flowOf(record(229, ip(a6, b6, 0, hopByHop))), expected);
 });
 
-test('fragments have a flow only when asked: that of their datagram', () => {
+test('fragments have a flow only when asked: that of their datagram, or of its first', () => {
   for (const [a, b] of [
     [a4, b4],
     [a6, b6],
@@ -55,12 +55,25 @@ test('fragments have a flow only when asked: that of their datagram', () => {
     const first = ip(a, b, protocols.udp, datagram.subarray(0, 32), { id: 5, moreFragments: true });
     const last = ip(a, b, protocols.udp, datagram.subarray(32), { id: 5, fragmentOffset: 32 });
     const other = ip(a, b, protocols.udp, datagram.subarray(32), { id: 6, fragmentOffset: 32 });
-    const key = (data: Buffer, fragments: boolean) => flowOf(record(101, data), { fragments });
-    assert.equal(key(first, false), undefined);
-    assert.equal(key(last, false), undefined);
-    assert.ok(key(first, true));
-    assert.equal(key(first, true), key(last, true));
-    assert.notEqual(key(first, true), key(other, true));
+    const whole = ip(b, a, protocols.udp, udp(b, a, Buffer.alloc(4)));
+    const flows = (options: FlowOptions, ...packets: Buffer[]) =>
+      membershipsOf(
+        packets.map((packet) => record(101, packet)),
+        options,
+      ).map((member) => member?.flow);
+    assert.deepEqual(flows({}, first, last), [undefined, undefined]);
+    const [apart, together, strange] = flows({ fragments: true }, first, last, other);
+    assert.ok(apart);
+    assert.equal(apart, together);
+    assert.notEqual(apart, strange);
+    for (const order of [
+      [first, last, whole],
+      [last, whole, first],
+    ]) {
+      const names = flows({ outer: false, fragments: true, follow: true }, ...order);
+      assert.deepEqual(new Set(names).size, 1, names.join());
+      assert.match(names[0] ?? '', /^udp /);
+    }
   }
 });
 
