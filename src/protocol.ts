@@ -6,6 +6,17 @@
  */
 import type { ErrorCode } from './errors.ts';
 
+/** A flow, as typed after `bricks explain`. */
+export interface FlowQuestion {
+  readonly protocol: string;
+  readonly source: string;
+  readonly target: string;
+  readonly sourcePort?: number;
+  readonly targetPort?: number;
+  readonly vlan?: number;
+  readonly vni?: number;
+}
+
 export const protocolVersion = 1;
 
 export type Request =
@@ -17,6 +28,8 @@ export type Request =
   | { id: number; type: 'complete'; line: string }
   /** One of the tables of `bricks status|stats|ledger`, as data. */
   | { id: number; type: 'report'; report: 'status' | 'stats' | 'ledger' }
+  /** Where a flow goes, and why: `FlowQuestion` and `Explanation[]` of the native binding. */
+  | { id: number; type: 'explain'; question: FlowQuestion }
   /** Stop all engines in order and end the daemon. */
   | { id: number; type: 'shutdown' };
 

@@ -31,10 +31,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   traffic: ['errors'],
   flow: ['native', 'errors'],
   engine: ['flow', 'native', 'errors'],
+  doctor: ['native', 'errors'],
   lua: ['engine', 'flow', 'native', 'errors'],
   shell: ['protocol', 'errors'],
   daemon: ['lua', 'engine', 'native', 'shell', 'protocol', 'errors'],
-  cli: ['daemon', 'shell', 'engine', 'protocol', 'errors'],
+  // Types of `native` only: what snapshots and explanations look like; and doctor's binding.
+  cli: ['daemon', 'doctor', 'shell', 'engine', 'native', 'protocol', 'errors'],
   index: ['engine', 'flow', 'native', 'protocol', 'capture', 'traffic', 'errors'],
 };
 

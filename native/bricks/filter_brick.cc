@@ -73,6 +73,8 @@ class Filter final : public Brick {
     if (rules_) rules_->leave();
   }
 
+  Decision explain(const Batch& batch, Index packet, uint32_t outlets) const override;
+
  private:
   // Without rules.
   void push_rest(Batch& batch, Picks in, Outlets& out) noexcept {
@@ -180,6 +182,45 @@ class Filter final : public Brick {
   Index distinct_[kBatchMax + 1], rest_[kBatchMax + 1], matched_[kBatchMax];
   bool rest_passes_[kBatchMax];
 };
+
+constexpr const char* kActions[] = {"drop", "pass", "copy", "sample", "slice", "limit"};
+
+Decision Filter::explain(const Batch& batch, Index packet, uint32_t outlets) const {
+  const RuleView* view = rules_ ? rules_->enter() : nullptr;
+  const auto matcher = std::make_unique<RuleMatcher>();
+  Decision decision{{0}, {}};
+  const RuleState* rule = nullptr;
+  if (view) {
+    matcher->match(*view, batch, &packet, 1, coarse_clock());
+    rule = matcher->winner(packet);
+  }
+  if (rule) {
+    decision.why =
+        "rule " + std::to_string(rule->id) + ": " + kActions[static_cast<size_t>(rule->action)];
+    if (rule->action == RuleAction::drop) decision.outlets.clear();
+    if (rule->action == RuleAction::sample) {
+      decision.why += ", one packet in " + std::to_string(rule->amount) + " passes";
+    } else if (rule->action == RuleAction::limit) {
+      decision.why += ", " + std::to_string(rule->amount / 1000) +
+                      (rule->in_bits ? " bits" : " packets") + " a second pass";
+    } else if (rule->action == RuleAction::copy) {
+      const uint32_t outlet = rules_->outlet(rule->copy_name);
+      if (outlet != 0 && outlet < outlets) decision.outlets.push_back(outlet);
+    }
+  } else if (expression_) {
+    Index matched;
+    const bool passes = expression_->match(batch, &packet, 1, &matched) == 1;
+    decision.why =
+        std::string(passes ? "it matches '" : "it does not match '") + expression_->text() + "'";
+    if (!passes) decision.outlets.clear();
+  } else {
+    decision.why =
+        std::string("no rule decides about it; default is ") + (pass_rest_ ? "pass" : "drop");
+    if (!pass_rest_) decision.outlets.clear();
+  }
+  if (rules_) rules_->leave();
+  return decision;
+}
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {
   std::unique_ptr<Expression> expression;

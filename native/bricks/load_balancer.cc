@@ -74,6 +74,15 @@ class LoadBalancer final : public Brick {
     }
   }
 
+  Decision explain(const Batch& batch, Index i, uint32_t) const override {
+    const Packet& packet = batch.packets[i];
+    const uint32_t hash = kAddressesOnly ? hash_addresses(packet, seed_) : packet.hash;
+    const uint32_t bucket = (hash * salt_) >> (32 - kBucketBits);
+    return {{table_[bucket]},
+            "by the hash of its flow, bucket " + std::to_string(bucket) + " of " +
+                std::to_string(kBuckets)};
+  }
+
  private:
   alignas(64) std::array<Entry, kBuckets> table_;
   uint32_t salt_;

@@ -70,6 +70,7 @@ void Engine::attend() noexcept {
   for (const auto& input : active_->inputs) input->port->settle(input->cell);
   if (request_.next) adopt(request_.next);
   active_->flush(wall_clock(), true);
+  if (request_.look) (*request_.look)(*active_);
   if (request_.cells) copy_cells(*request_.cells);
   if (request_.stop) stop_ = true;
   request_ = {};

@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/explain.hh"
 #include "engine/plan.hh"
 #include "engine/runtime.hh"
 
@@ -28,6 +30,8 @@ class Engine {
   Status stop();
   bool wait_drained(uint32_t timeout_ms);
   EngineSnapshot snapshot();
+  // Appends an answer for each brick that inputs lead to. invalid_argument.
+  Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
 
  private:
   Engine() = default;
@@ -40,6 +44,9 @@ class Engine {
 
   // Control side.
   void run_request(Plan* next, bool stop, Cells* cells);
+  // Has `look` called between two breaths, on the engine's thread where there is one.
+  void run_between(const std::function<void(Plan&)>& look);
+  void post_request(std::unique_lock<std::mutex>& lock);
   void retire(const Plan& before, const Plan& after);
   void collect_warnings();
   std::string not_linked_text() const;
@@ -74,6 +81,7 @@ class Engine {
     bool stop = false;
     Cells* cells = nullptr;
     bool open = false;
+    const std::function<void(Plan&)>* look = nullptr;
   } request_;
   std::atomic<bool> attention_{false};
   int wake_event_ = -1;

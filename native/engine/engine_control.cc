@@ -93,6 +93,17 @@ Engine::~Engine() {
 void Engine::run_request(Plan* next, bool stop, Cells* cells) {
   std::unique_lock lock(mutex_);
   request_ = {next, stop, cells, true};
+  post_request(lock);
+}
+
+void Engine::run_between(const std::function<void(Plan&)>& look) {
+  std::unique_lock lock(mutex_);
+  request_.look = &look;
+  request_.open = true;
+  post_request(lock);
+}
+
+void Engine::post_request(std::unique_lock<std::mutex>& lock) {
   if (!running_) {
     lock.unlock();
     attend();

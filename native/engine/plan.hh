@@ -54,6 +54,10 @@ class Plan {
   void flush(Nanos now, bool all) noexcept;
   // Packets that transmit still has for outputs[i].
   uint32_t waiting(uint32_t output) const noexcept { return leaves_[output].count; }
+  // Which brick gets an input's packets first (a number of its own), and where a decoded packet of
+  // that input would go (engine/explain.hh).
+  uint32_t entry(uint32_t input) const noexcept { return entries_[input]; }
+  void explain(const Batch& batch, uint32_t input, struct Explanation* to) const;
 
   std::vector<std::shared_ptr<InputSlot>> inputs;
   std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order

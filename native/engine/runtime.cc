@@ -14,6 +14,13 @@ struct Runtime::State {
   std::unique_ptr<PipeServer> server;
   std::vector<std::pair<std::string, std::shared_ptr<Engine>>> engines;  // in order of creation
 
+  std::vector<std::shared_ptr<Engine>> all() {
+    std::lock_guard lock(mutex);
+    std::vector<std::shared_ptr<Engine>> made;
+    for (const auto& [name, engine] : engines) made.push_back(engine);
+    return made;
+  }
+
   Status find(const std::string& name, std::shared_ptr<Engine>* engine) {
     std::lock_guard lock(mutex);
     for (const auto& [known, made] : engines) {
@@ -97,14 +104,16 @@ Status Runtime::wait_drained(const std::string& name, uint32_t timeout_ms, bool*
   return status;
 }
 
-std::vector<EngineSnapshot> Runtime::snapshot() {
-  std::vector<std::shared_ptr<Engine>> engines;
-  {
-    std::lock_guard lock(state_->mutex);
-    for (const auto& [name, engine] : state_->engines) engines.push_back(engine);
+Status Runtime::explain(const FlowQuestion& question, std::vector<Explanation>* answers) {
+  for (const auto& engine : state_->all()) {
+    if (Status status = engine->explain(question, answers); !status.ok()) return status;
   }
+  return {};
+}
+
+std::vector<EngineSnapshot> Runtime::snapshot() {
   std::vector<EngineSnapshot> made;
-  for (const auto& engine : engines) made.push_back(engine->snapshot());
+  for (const auto& engine : state_->all()) made.push_back(engine->snapshot());
   return made;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/explain.hh"
 #include "engine/graph.hh"
 #include "mem/ledger.hh"
 #include "mem/status.hh"
@@ -75,6 +76,8 @@ class Runtime {
   Status wait_drained(const std::string& name, uint32_t timeout_ms, bool* drained);
 
   std::vector<EngineSnapshot> snapshot();
+  // Where that flow would go in every engine's graph, and why. invalid_argument.
+  Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
 
  private:
   Runtime();

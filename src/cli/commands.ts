@@ -3,11 +3,14 @@ import { BricksError, exitCodes } from '../errors.ts';
 import { bricksCommand } from './bricks.ts';
 import { type Command, helpOption, runDirOption } from './command.ts';
 import { completionPage, completionShells } from './completion.ts';
+import { doctorCommand } from './doctor.ts';
+import { explainCommand } from './explain.ts';
 import { filterCommand } from './filter.ts';
 import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
 import { lbCommand } from './lb.ts';
 import { manualPages } from './manual.ts';
+import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { version } from './version.ts';
@@ -103,6 +106,9 @@ export const commands: readonly Command[] = [
   statusCommand,
   statsCommand,
   ledgerCommand,
+  explainCommand,
+  doctorCommand,
+  replayCommand,
   filterCommand,
   loadBalanceCommand,
   duplicateCommand,

@@ -1,7 +1,7 @@
 /** One connected client: takes its requests, answers them. */
 import type { WebSocket } from 'ws';
 import { BricksError } from '../errors.ts';
-import type { Request, Response } from '../protocol.ts';
+import type { FlowQuestion, Request, Response } from '../protocol.ts';
 import type { LuaQueue } from './lua-queue.ts';
 import { parseRequest } from './request.ts';
 
@@ -12,6 +12,8 @@ export interface SessionServices {
   readonly lua: LuaQueue;
   /** Throws a BricksError. */
   report(name: ReportName): unknown;
+  /** Throws a BricksError. */
+  explain(question: FlowQuestion): unknown;
   /** Begins the daemon's end; returns at once. */
   shutdown(): void;
 }
@@ -58,6 +60,8 @@ export function serveClient(socket: WebSocket, services: SessionServices): void 
         return done(id, await services.lua.complete(request.line));
       case 'report':
         return done(id, services.report(request.report));
+      case 'explain':
+        return done(id, services.explain(request.question));
       case 'shutdown':
         done(id);
         return services.shutdown();

@@ -8,7 +8,7 @@ import { ledgerOf } from '../engine/ledger.ts';
 import { statusOf } from '../engine/status.ts';
 import { exitCodes } from '../errors.ts';
 import { LuaHost } from '../lua/host.ts';
-import type { EngineSnapshot, NativeBinding } from '../native/binding.ts';
+import type { EngineSnapshot, FlowQuestion, NativeBinding } from '../native/binding.ts';
 import { loadBinding } from '../native/load.ts';
 import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
 import { type ReportName, serveClient } from './client-session.ts';
@@ -92,6 +92,7 @@ export class Daemon implements Evaluator {
     const services = {
       lua,
       report: (name: ReportName) => this.#report(name),
+      explain: (question: FlowQuestion) => this.#binding.explain(question),
       shutdown: () => {
         this.#log('info', 'a client asks to end');
         void this.close();

@@ -1,6 +1,6 @@
 /** Checks what a client sent before anything believes it. */
 import { BricksError } from '../errors.ts';
-import type { Request } from '../protocol.ts';
+import type { FlowQuestion, Request } from '../protocol.ts';
 
 /** Bytes of one message, and so of one chunk of Lua. */
 export const messageBytesMax = 4 * 1024 * 1024;
@@ -9,6 +9,31 @@ const reports = ['status', 'stats', 'ledger'] as const;
 
 function refuse(what: string): never {
   throw new BricksError('usage', `not a request of this protocol: ${what}`);
+}
+
+/** Ranges are native/engine/probe.cc's matter. */
+function questionOf(value: unknown): FlowQuestion {
+  const fields = new Map<string, unknown>(Object.entries(value ?? {}));
+  const textOf = (name: string): string => {
+    const field = fields.get(name);
+    return typeof field === 'string' ? field : refuse(`"question.${name}" must be a string`);
+  };
+  const numberOf = (name: string, most: number): Record<string, number> => {
+    const field = fields.get(name);
+    if (field === undefined) return {};
+    const isFine = typeof field === 'number' && Number.isInteger(field);
+    if (isFine && field >= 0 && field <= most) return { [name]: field };
+    return refuse(`"question.${name}" must be a whole number from 0 to ${most}`);
+  };
+  return {
+    protocol: textOf('protocol'),
+    source: textOf('source'),
+    target: textOf('target'),
+    ...numberOf('sourcePort', 65_535),
+    ...numberOf('targetPort', 65_535),
+    ...numberOf('vlan', 4094),
+    ...numberOf('vni', 16_777_215),
+  };
 }
 
 /** Parses and checks one message. Throws `usage`. */
@@ -50,10 +75,12 @@ export function parseRequest(text: string): Request {
         report: report ?? refuse(`"report" must be one of ${reports.join(', ')}`),
       };
     }
+    case 'explain':
+      return { id, type, question: questionOf(fields.get('question')) };
     case 'interrupt':
     case 'shutdown':
       return { id, type };
     default:
-      return refuse('"type" must be execute, interrupt, complete, report or shutdown');
+      return refuse('"type" must be execute, interrupt, complete, report, explain or shutdown');
   }
 }

@@ -5,6 +5,10 @@
  * catalogue (`src/errors.ts`), and has changed nothing.
  */
 
+import type { Explanation, FlowQuestion, InterfaceState } from './proof.ts';
+
+export type { ExplainStep, Explanation, FlowQuestion, InterfaceState } from './proof.ts';
+
 export type OptionValue = boolean | number | string | string[] | number[];
 export type Options = Record<string, OptionValue>;
 
@@ -177,6 +181,13 @@ export interface NativeBinding {
   /** Blocks this thread up to `timeoutMs`; call it in slices where interruption matters. */
   waitDrained(name: string, timeoutMs: number): boolean;
   snapshot(): EngineSnapshot[];
+  /** Where that flow goes in every engine's graph, and why; changes nothing. */
+  explain(question: FlowQuestion): Explanation[];
+
+  /** Throws `no_such_interface`. */
+  inspectInterface(name: string): InterfaceState;
+  /** RLIMIT_MEMLOCK of this process, in bytes. */
+  memoryLockLimit(): number;
 
   /** What a Filter's rule can be made of. */
   ruleFields(): OptionInfo[];

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { BricksError } from '../errors.ts';
-import type { Request, Response } from '../protocol.ts';
+import type { FlowQuestion, Request, Response } from '../protocol.ts';
 import type { ChunkResult, Evaluator, OutputListener } from './evaluator.ts';
 
 /** A Unix socket's path, or HOST:PORT. */
@@ -136,6 +136,15 @@ export class DaemonClient implements Evaluator {
   /** The data of `bricks status|stats|ledger`. Throws what the daemon answered. */
   async report(report: 'status' | 'stats' | 'ledger'): Promise<unknown> {
     const done = await this.request({ type: 'report', report });
+    if (!done.ok) {
+      throw new BricksError(done.error.code, done.error.message);
+    }
+    return done.data;
+  }
+
+  /** Where a flow goes, and why. Throws what the daemon answered. */
+  async explain(question: FlowQuestion): Promise<unknown> {
+    const done = await this.request({ type: 'explain', question });
     if (!done.ok) {
       throw new BricksError(done.error.code, done.error.message);
     }

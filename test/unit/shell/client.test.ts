@@ -32,6 +32,7 @@ async function setUp(t: TestContext) {
           }
           return { report: name };
         },
+        explain: (question) => [question],
         shutdown: () => {
           state.shutdowns += 1;
         },

@@ -78,6 +78,16 @@ function fail(code: ErrorCode, message: string): never {
 }
 
 export class FakeBinding implements NativeBinding {
+  explain(): never {
+    throw new Error('no packets here');
+  }
+  inspectInterface(): never {
+    throw new Error('no interfaces here');
+  }
+  memoryLockLimit(): number {
+    return 0;
+  }
+
   readonly engines = new Map<string, FakeEngine>();
   /** What was called, in order: `apply e0`. */
   readonly calls: string[] = [];
