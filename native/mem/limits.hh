@@ -34,6 +34,11 @@ inline constexpr uint32_t kRuleMasksMax = 512;    // different masks of a Filter
 inline constexpr uint32_t kRuleExpressionsMax = 256;  // of them, rules with a libpcap expression
 inline constexpr uint32_t kRuleSameMatchMax = 256;    // rules that match the very same packets
 inline constexpr uint32_t kRuleListsMax = 65536;      // Filters with rules in one process
+inline constexpr uint32_t kSessionsDefault = 1u << 20;  // live flows of an engine; sparse memory
+inline constexpr uint32_t kSessionsMax = 16000000;  // that an engine can be asked to remember
+inline constexpr uint32_t kSessionPinsMax = 61439;  // outputs of one brick with live sessions
+inline constexpr uint32_t kSessionScopesMax = 8192;  // bricks and rules with live sessions
+inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
 
 static_assert(kBatchDefault <= kBatchMax);
 static_assert((kBufferStride / 64) % 2 == 1 && kBufferStride % 64 == 0);

@@ -11,6 +11,7 @@ struct FlowRule {
   bool outer = false;           // of the outermost IP header rather than the innermost
   bool addresses_only = false;  // "tuple = 2": no ports, no protocol
   bool tenant = false;          // VLAN id and VNI are part of the key
+  bool operator==(const FlowRule&) const = default;
 };
 
 // The endpoint with the lower value (as decode() orders them) comes first.

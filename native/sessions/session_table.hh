@@ -1,0 +1,120 @@
+// The session table of an engine: which flows are live, and what they are pinned to. One lookup is
+// one cache line: an index of lines of four ways, digest and word; two lines are possible for a
+// digest. The index grows line by line with what is in it (linear hashing), so it is as dense in
+// the caches as it can be; all memory is reserved at the start and sparse.
+//
+// Bounded: when it is full, a session seen in one direction only gives way to a new one, the
+// longest silent first; one that was seen in both never does. Engine's thread, but where it says.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "sessions/session_scope.hh"
+#include "sessions/timer_wheel.hh"
+
+namespace bricks {
+
+class SessionTable {
+ public:
+  // invalid_argument: more than kSessionsMax, or none; failed: no memory.
+  static Status create(const std::string& name, uint32_t capacity,
+                       std::unique_ptr<SessionTable>* table);
+  ~SessionTable();
+
+  // Control thread. The scope of that owner and rule, kept while somebody holds it or sessions of
+  // it live. limit_reached.
+  Status open_scope(const std::string& owner, const FlowRule& rule,
+                    std::shared_ptr<SessionScope>* scope);
+
+  // Once a breath: the time goes on, and up to `most` sessions are looked at whose time has come;
+  // the rest has its turn the next time. A clock that goes back stands still, unless it goes back
+  // by more than any time-out: then it goes on from there.
+  void tick(Nanos now, uint32_t most = kSessionsPerTick) noexcept {
+    if (now >> kSessionTickShift != ticked_) advance(now >> kSessionTickShift, most);
+  }
+
+  void prefetch(uint64_t digest) const noexcept { __builtin_prefetch(lines_ + first_of(digest)); }
+  // For each of `count` packets whose session is there and stays as it is: marks it as seen now and
+  // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
+  // begin. Returns how many.
+  uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
+
+  // The word of a session, good until the next begin(); nullptr: there is none.
+  uint64_t* find(uint64_t digest) noexcept;
+  // Adds what a packet shows. True: a closed connection has begun anew, its pin is for the caller
+  // to choose.
+  bool refresh(uint64_t* word, uint8_t bits) noexcept;
+  // nullptr: there is no room. `digest` is not in the table.
+  uint64_t* begin(SessionScope& scope, uint64_t digest, const FlowKey& key, uint8_t bits,
+                  uint16_t pin) noexcept;
+  void repin(uint64_t* word, uint16_t pin) noexcept;
+  // From now on touch() leaves its packets to the slow path.
+  void mark_read(uint64_t* word) noexcept { *word |= uint64_t{kSessionRead} << kSessionBitsShift; }
+
+  const Session& record(uint64_t word) const noexcept { return records_[word_entry(word)]; }
+  // How long ago it began, and how long it has been silent.
+  Nanos age(uint64_t word) const noexcept;
+  Nanos silence(uint64_t word) const noexcept;
+
+  const SessionCounts& counts() const noexcept { return counts_; }
+  uint32_t capacity() const noexcept { return capacity_; }
+  // Memory that sessions have touched: it stays for others.
+  uint64_t bytes_used() const noexcept;
+
+ private:
+  struct alignas(64) Line {
+    uint64_t digest[4];  // 0: nothing
+    uint64_t word[4];
+  };
+  SessionTable() = default;
+  uint32_t address(uint32_t hash) const noexcept {
+    const uint32_t at = hash & mask_;
+    return at < line_count_ ? at : hash & (mask_ >> 1);
+  }
+  uint32_t first_of(uint64_t digest) const noexcept {
+    return address(static_cast<uint32_t>(digest));
+  }
+  uint32_t second_of(uint64_t digest) const noexcept {
+    return address(static_cast<uint32_t>(digest >> 32));
+  }
+  uint64_t& word_at(uint32_t way) noexcept { return lines_[way >> 2].word[way & 3]; }
+  int32_t find_in(uint32_t line, uint64_t digest) const noexcept;
+  void put(uint32_t line, uint32_t way, uint64_t digest, uint64_t word) noexcept;
+  bool move_away(uint32_t line, uint32_t depth, uint32_t* way) noexcept;
+  bool insert(uint64_t digest, uint64_t word) noexcept;
+  void split_line() noexcept;
+  uint32_t take_record() noexcept;
+  bool make_room() noexcept;
+  void remove(uint32_t entry) noexcept;
+  void look_at(uint32_t entry, uint64_t tick) noexcept;
+  void arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept;
+  void advance(uint64_t time, uint32_t most) noexcept;
+  uint64_t stamp(uint64_t word) const noexcept {
+    return (word & ~kSessionSeenMask) | (clock_ & 0xffff) << kSessionSeenShift;
+  }
+  template <typename Match>
+  uint32_t touch_with(SessionBatch& batch, uint32_t count, Match match) noexcept;
+  uint32_t touch_v2(SessionBatch& batch, uint32_t count) noexcept;
+
+  Line* lines_ = nullptr;
+  uint32_t line_count_ = 0, mask_ = 0;  // mask: of the next power of two, less one
+  uint32_t capacity_ = 0;
+  uint64_t clock_ = 1;   // ticks, never goes back
+  uint64_t offset_ = 0;  // from the time of the day to the clock
+  uint64_t ticked_ = 0;  // the time that has been dealt with
+  bool has_time_ = false;
+  uint32_t free_ = 0;   // first of the free records
+  uint32_t fresh_ = 1;  // the first record that was never used; 0 stands for none
+  Session* records_ = nullptr;
+  TimerWheel wheel_;
+  SessionCounts counts_;
+  void* memory_ = nullptr;
+  uint64_t memory_bytes_ = 0;
+  std::mutex scopes_mutex_;                            // control thread's
+  std::vector<std::shared_ptr<SessionScope>> scopes_;  // by number
+  std::unique_ptr<SessionScope*[]> scope_of_;          // the same, for the engine's thread
+};
+
+}  // namespace bricks
