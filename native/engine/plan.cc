@@ -40,7 +40,10 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
     const uint32_t first = std::min(batch.count, kPrefetchAhead);
     for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
     decode(batch, seed);
-    inputs[input]->cell.not_ip += batch.not_ip;
+    LedgerCell& cell = inputs[input]->cell;
+    cell.not_ip += batch.not_ip;
+    for (uint32_t f = 0; f < kHeaderFaultCount; ++f)
+      cell.header_faults[f] += batch.header_faults[f];
   }
   batch.decoded = reads_flows_;
   for (Cuts* cuts : cuts_) cuts->any = false;

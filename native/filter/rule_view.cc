@@ -19,11 +19,23 @@ uint64_t ports_at(const uint8_t* at) noexcept {
   return uint64_t{load_be16(at)} | uint64_t{load_be16(at + 2)} << 16;
 }
 
+// Rules are about the outermost IP header.
+struct OuterHeader {
+  uint16_t network;
+  uint8_t version;
+};
+OuterHeader outer_header(const Batch& batch, Index packet) noexcept {
+  if (batch.packets[packet].flags & kPacketLayers) {
+    return {batch.layers[packet].outer_network, batch.layers[packet].outer_version};
+  }
+  return {batch.packets[packet].network, batch.packets[packet].ip_version};
+}
+
 // False: the header is not all there (a brick before cut the packet, or it is no IP).
-bool read_v4(const Packet& packet, RuleWords& words) noexcept {
-  const uint32_t left = packet.length - packet.network;
-  if (packet.length < packet.network + 20u) return false;
-  const uint8_t* ip = packet.data + packet.network;
+bool read_v4(const Packet& packet, uint32_t network, RuleWords& words) noexcept {
+  const uint32_t left = packet.length - network;
+  if (packet.length < network + 20u) return false;
+  const uint8_t* ip = packet.data + network;
   const uint8_t protocol = ip[9];
   const uint32_t header = (ip[0] & 15u) * 4;
   words[0] = load<uint64_t>(ip + 12);
@@ -36,12 +48,12 @@ bool read_v4(const Packet& packet, RuleWords& words) noexcept {
   return true;
 }
 
-bool read_v6(const Packet& packet, RuleWords& words) noexcept {
-  if (packet.length < packet.network + 40u) return false;
-  const uint8_t* ip = packet.data + packet.network;
+bool read_v6(const Packet& packet, uint32_t network, RuleWords& words) noexcept {
+  if (packet.length < network + 40u) return false;
+  const uint8_t* ip = packet.data + network;
   for (uint32_t i = 0; i < 4; ++i) words[i] = load<uint64_t>(ip + 8 + i * 8);
   uint8_t next = ip[6];
-  uint32_t offset = packet.network + 40u;
+  uint32_t offset = network + 40u;
   bool first = true;
   for (uint32_t i = 0; i < kExtensionsMax; ++i) {
     const uint8_t* header = packet.data + offset;
@@ -75,10 +87,11 @@ void RuleMatcher::read_headers(const Batch& batch, const Index* picks, uint32_t 
   v4.count = v6.count = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const Packet& packet = batch.packets[picks[i]];
-    if (packet.ip_version == 4) {
-      if (read_v4(packet, words_[0][v4.count])) v4.packet[v4.count++] = picks[i];
-    } else if (packet.ip_version == 6) {
-      if (read_v6(packet, words_[1][v6.count])) v6.packet[v6.count++] = picks[i];
+    const auto [network, version] = outer_header(batch, picks[i]);
+    if (version == 4) {
+      if (read_v4(packet, network, words_[0][v4.count])) v4.packet[v4.count++] = picks[i];
+    } else if (version == 6) {
+      if (read_v6(packet, network, words_[1][v6.count])) v6.packet[v6.count++] = picks[i];
     }
   }
 }

@@ -19,8 +19,9 @@ inline constexpr uint32_t kPrefetchAhead = 32;
 // where kPacketLayers is set, layers; batch.not_ip and batch.header_faults.
 void decode(Batch& batch, const HashSeed& seed) noexcept;
 
-// The path that handles everything; decode()'s fast path must agree with it bit for bit (tested).
-void decode_slow(Packet& packet, LinkType link, const HashSeed& seed) noexcept;
+// One packet by the path that handles everything; decode()'s fast path must agree with it bit for
+// bit (tested). Leaves the batch's counts alone.
+void decode_slow(Batch& batch, Index packet, const HashSeed& seed) noexcept;
 
 // The hash over addresses and protocol only ("2-tuple"), of a decoded packet.
 uint32_t hash_addresses(const Packet& packet, const HashSeed& seed) noexcept;
@@ -30,14 +31,18 @@ struct FragmentFlow {
   uint32_t hash, tag;                 // of the innermost flow, which only the first fragment shows
   uint32_t outer_hash, outer_tag;     // of the outermost
   uint16_t source_port, target_port;  // of the datagram itself, as on the wire
+  uint8_t protocol;                   // likewise, above its extension headers
   bool reverse;                       // kPacketReverse
 };
 
-// To be remembered under (addresses and protocol at key_network, fragment_id) of a decoded first
-// fragment (fragment_id set, fragment_at 0, no kPacketFragment) ...
+// Datagrams are told apart by addresses, id and, IPv4 only, protocol (RFC 791, RFC 8200): this, of
+// the IP header at `network`, 0 for IPv6.
+uint8_t datagram_protocol(const Packet& packet, uint16_t network, uint8_t version) noexcept;
+// To be remembered under key_network and fragment_id of a decoded first fragment (fragment_more
+// set, fragment_at 0) ...
 FragmentFlow fragment_flow(const Batch& batch, Index first) noexcept;
-// ... and under (carrier_network, carrier_protocol, carrier_id) where carrier_version is set: the
-// datagram whose first fragment this is carries a tunnel. A packet may be both, and may itself be a
+// ... and under carrier_network and carrier_id where carrier_version is set: the datagram whose
+// first fragment this is carries a tunnel or an ICMP error. A packet may be both, and may be a
 // kPacketFragment of the inner datagram: then this is asked after that has been resolved.
 FragmentFlow carrier_flow(const Batch& batch, Index first) noexcept;
 // Makes a kPacketFragment one of that flow: hash, tag, layers, kPacketReverse, and no longer

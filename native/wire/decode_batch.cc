@@ -1,12 +1,15 @@
-// The fast path: an untagged Ethernet IPv4 TCP or UDP packet without options that is no fragment.
-// One 16-byte load at offset 22 holds protocol, both addresses and both ports, a shuffle makes the
-// two endpoint words of it; one masked compare says whether the packet is of that kind. No branch
-// depends on anything else. Three builds of the same loop; the processor's best is taken at run
-// time.
+// The fast path: an untagged Ethernet IPv4 TCP or UDP packet without options that is no fragment,
+// leads into no tunnel and whose total length fits. One 16-byte load at offset 22 holds protocol,
+// both addresses and both ports, a shuffle makes the two endpoint words of it; one test says
+// whether the packet is of that kind. No branch depends on anything else. Three builds of the same
+// loop; the processor's best is taken at run time.
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "wire/bytes.hh"
 #include "wire/decode.hh"
+#include "wire/udp_tunnels.hh"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,24 +20,37 @@ namespace bricks {
 namespace {
 
 constexpr uint32_t kFastBytes = 38;  // through the ports
+constexpr uint32_t kTotalMin = 24;   // what the IP header's total length covers of them
 constexpr uint32_t kTcpUdp = 1u << 6 | 1u << 17;
 
 // network = 14, ip_version = 4, flags reduced to kPacketCut: the last four bytes of a Packet.
 constexpr uint32_t kFound = 14u | 4u << 16, kKeep = uint32_t{kPacketCut} << 24;
+constexpr uint32_t kReverseShift = 27;
+static_assert(1u << kReverseShift == uint32_t{kPacketReverse} << 24);
 
-inline void store_found(Packet& packet, uint32_t hash) noexcept {
-  packet.hash = hash;
+inline void store_found(Batch& batch, uint32_t i, uint64_t digest, bool reverse) noexcept {
+  Packet& packet = batch.packets[i];
+  packet.hash = static_cast<uint32_t>(digest >> 32);
+  batch.tags[i] = static_cast<uint32_t>(digest);
   auto* tail = reinterpret_cast<uint8_t*>(&packet.network);
-  const uint32_t word = (load<uint32_t>(tail) & kKeep) | kFound;
+  const uint32_t word =
+      (load<uint32_t>(tail) & kKeep) | kFound | uint32_t{reverse} << kReverseShift;
   std::memcpy(tail, &word, sizeof word);
 }
 static_assert(offsetof(Packet, network) == 28 && offsetof(Packet, flags) == 31);
 
-void decode_all_slow(Batch& batch, const HashSeed& seed) noexcept {
-  for (uint32_t i = 0; i < batch.count; ++i) {
-    decode_slow(batch.packets[i], batch.link, seed);
-    batch.not_ip += batch.packets[i].ip_version == 0;
-  }
+// Total length: no less than we read, no more than there is (a packet that is cut goes the slow
+// way).
+inline bool total_fits(const uint8_t* frame, uint32_t length) noexcept {
+  return load_be16(frame + 16) - kTotalMin <= length - kFastBytes;
+}
+
+void decode_one_slow(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
+  decode_slow(batch, static_cast<Index>(i), seed);
+  batch.not_ip += batch.packets[i].ip_version == 0;
+  if (!(batch.packets[i].flags & kPacketLayers)) return;
+  const HeaderFault fault = batch.layers[i].fault;
+  batch.header_faults[static_cast<uint32_t>(fault)] += fault != HeaderFault::none;
 }
 
 #if defined(__x86_64__)
@@ -47,6 +63,23 @@ alignas(16) constexpr uint8_t kWanted[16] = {0x08, 0x00, 0x45};
 alignas(16) constexpr uint8_t kShuffle[16] = {4, 5, 6,  7,  12, 13, 1, 0x80,
                                               8, 9, 10, 11, 14, 15, 1, 0x80};
 
+// Either port (bytes 12-13 and 14-15 of the same), eight times.
+alignas(16) constexpr uint8_t kSource[16] = {12, 13, 12, 13, 12, 13, 12, 13,
+                                             12, 13, 12, 13, 12, 13, 12, 13};
+alignas(16) constexpr uint8_t kTarget[16] = {14, 15, 14, 15, 14, 15, 14, 15,
+                                             14, 15, 14, 15, 14, 15, 14, 15};
+struct WirePorts {
+  alignas(16) uint8_t bytes[16];
+};
+constexpr WirePorts kPorts = [] {
+  WirePorts ports{};
+  for (uint32_t i = 0; i < 8; ++i) {
+    ports.bytes[2 * i] = static_cast<uint8_t>(kTunnelPorts[i] >> 8);
+    ports.bytes[2 * i + 1] = static_cast<uint8_t>(kTunnelPorts[i]);
+  }
+  return ports;
+}();
+
 inline __m128i constant(const uint8_t* bytes) noexcept {
   return _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
 }
@@ -57,24 +90,31 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
 // The loop, with the ordering of the two words left to the build: low and high in lane 0.
 #define BRICKS_DECODE_LOOP(ORDER)                                                                \
   const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle);    \
+  const __m128i source = constant(kSource), target = constant(kTarget);                          \
+  const __m128i tunnels = constant(kPorts.bytes);                                                \
   const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                     \
   for (uint32_t i = 0, count = batch.count; i < count; ++i) {                                    \
-    Packet& packet = batch.packets[i];                                                           \
+    const Packet& packet = batch.packets[i];                                                     \
     const uint8_t* frame = packet.data;                                                          \
     __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data); \
     if (__builtin_expect(packet.length >= kFastBytes, 1)) {                                      \
+      const __m128i behind = unaligned(frame + 22);                                              \
       const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);     \
-      if (__builtin_expect(_mm_testz_si128(off, off) && (kTcpUdp >> (frame[23] & 31) & 1), 1)) { \
-        const __m128i ends = _mm_shuffle_epi8(unaligned(frame + 22), key);                       \
+      const __m128i from = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, source), tunnels);           \
+      const __m128i to = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, target), tunnels);             \
+      const __m128i odd = _mm_or_si128(off, _mm_or_si128(from, to));                             \
+      if (__builtin_expect(_mm_testz_si128(odd, odd) & (kTcpUdp >> (frame[23] & 31) & 1) &       \
+                               total_fits(frame, packet.length),                                 \
+                           1)) {                                                                 \
+        const __m128i ends = _mm_shuffle_epi8(behind, key);                                      \
         uint64_t low, high;                                                                      \
+        bool reverse;                                                                            \
         ORDER                                                                                    \
-        const uint64_t mixed = multiply_fold(low ^ seed0, high ^ seed1);                         \
-        store_found(packet, static_cast<uint32_t>(mixed >> 32));                                 \
+        store_found(batch, i, multiply_fold(low ^ seed0, high ^ seed1), reverse);                \
         continue;                                                                                \
       }                                                                                          \
     }                                                                                            \
-    decode_slow(packet, LinkType::ethernet, seed);                                               \
-    batch.not_ip += packet.ip_version == 0;                                                      \
+    decode_one_slow(batch, i, seed);                                                             \
   }
 
 __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
@@ -83,6 +123,7 @@ __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
     const __m128i other = _mm_shuffle_epi32(ends, 0x4e);
     low = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_min_epu64(ends, other)));
     high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_max_epu64(ends, other)));
+    reverse = static_cast<uint64_t>(_mm_cvtsi128_si64(ends)) != low;
   })
 }
 
@@ -90,8 +131,9 @@ __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
   {                                                                   \
     const auto a = static_cast<uint64_t>(_mm_cvtsi128_si64(ends));    \
     const auto b = static_cast<uint64_t>(_mm_extract_epi64(ends, 1)); \
-    low = a < b ? a : b;                                              \
-    high = a < b ? b : a;                                             \
+    reverse = a > b;                                                  \
+    low = reverse ? b : a;                                            \
+    high = reverse ? a : b;                                           \
   }
 
 __attribute__((target("arch=x86-64-v3"))) void decode_v3(Batch& batch,
@@ -116,16 +158,16 @@ Decoder best_decoder() noexcept {
 inline bool is_plain(const uint8_t* frame) noexcept {
   const bool kind = load_be16(frame + 12) == 0x0800 && frame[14] == 0x45;
   const bool whole = (load_be16(frame + 20) & 0x3fff) == 0;
-  return kind & whole & ((frame[23] == 6) | (frame[23] == 17));
+  const bool tunnel = is_tunnel_port(load_be16(frame + 34)) | is_tunnel_port(load_be16(frame + 36));
+  return kind & whole & ((frame[23] == 6) | (frame[23] == 17)) & !tunnel;
 }
 
 void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
   for (uint32_t i = 0; i < batch.count; ++i) {
-    Packet& packet = batch.packets[i];
+    const Packet& packet = batch.packets[i];
     const uint8_t* frame = packet.data;
-    if (packet.length < kFastBytes || !is_plain(frame)) {
-      decode_slow(packet, LinkType::ethernet, seed);
-      batch.not_ip += packet.ip_version == 0;
+    if (packet.length < kFastBytes || !is_plain(frame) || !total_fits(frame, packet.length)) {
+      decode_one_slow(batch, i, seed);
       continue;
     }
     const uint8_t protocol = frame[23];
@@ -133,7 +175,7 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
         endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
     const uint64_t b =
         endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
-    store_found(packet, hash_endpoints(a, b, seed));
+    store_found(batch, i, digest_endpoints(a, b, seed), a > b);
   }
 }
 
@@ -143,8 +185,9 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
 
 void decode(Batch& batch, const HashSeed& seed) noexcept {
   batch.not_ip = 0;
+  std::fill(std::begin(batch.header_faults), std::end(batch.header_faults), 0);
   if (batch.link != LinkType::ethernet) {
-    decode_all_slow(batch, seed);
+    for (uint32_t i = 0; i < batch.count; ++i) decode_one_slow(batch, i, seed);
     return;
   }
 #if defined(__x86_64__)

@@ -24,10 +24,14 @@ inline uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-inline uint32_t hash_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
+// 64 bits for a flow, whichever of its ends comes first.
+inline uint64_t digest_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
   const uint64_t low = a < b ? a : b;
   const uint64_t high = a < b ? b : a;
-  return static_cast<uint32_t>(multiply_fold(low ^ seed.word[0], high ^ seed.word[1]) >> 32);
+  return multiply_fold(low ^ seed.word[0], high ^ seed.word[1]);
+}
+inline uint32_t hash_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
+  return static_cast<uint32_t>(digest_endpoints(a, b, seed) >> 32);
 }
 
 // `address`: 4 bytes as on the wire, as a native load; ports in wire order, as a native load; 0:
@@ -40,4 +44,5 @@ inline uint64_t endpoint_v6(uint64_t high, uint64_t low, uint16_t port, uint8_t 
   const uint64_t address = multiply_fold(high ^ seed.word[2], low ^ seed.word[3]);
   return address ^ (uint64_t{port} << 32 | uint64_t{protocol} << 48);
 }
+
 }  // namespace bricks

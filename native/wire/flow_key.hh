@@ -27,7 +27,8 @@ struct FlowKey {
 static_assert(sizeof(FlowKey) == 44);
 
 // 64 bits that stand for the flow of a decoded packet under `rule`; for the default rule
-// Packet.hash and tag, without a look at the packet.
+// Packet.hash and tag, without a look at the packet. Other rules, and the order of the ends under
+// them, take process_hash_seed().
 uint64_t flow_digest(const Batch& batch, Index packet, const FlowRule& rule) noexcept;
 FlowKey flow_key(const Batch& batch, Index packet, const FlowRule& rule) noexcept;
 

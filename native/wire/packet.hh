@@ -60,11 +60,13 @@ struct Layers {
   bool fragment_more;      // more fragments follow
   HeaderFault fault;
   uint32_t carrier_id;       // a first fragment that carries a tunnel: the outer datagram's id,
-  uint16_t carrier_network;  // its IP header, and the protocol that header's fragments say;
-  uint8_t carrier_version;   // 4, 6, or 0: none
+  uint16_t carrier_network;  // its IP header, and its own flow
+  uint16_t carrier_source_port;
+  uint16_t carrier_target_port;
+  uint8_t carrier_version;  // 4, 6, or 0: none
   uint8_t carrier_protocol;
 };
-static_assert(sizeof(Layers) == 44);
+static_assert(sizeof(Layers) == 48);
 
 struct Batch {
   uint32_t count = 0;
