@@ -12,7 +12,11 @@
  *
  * One consumer holds one end of one pipe; a pipe has at most one consumer at a time. Not
  * thread-safe per consumer; different consumers are independent. Nothing allocates after
- * attach. */
+ * attach.
+ *
+ * Heartbeat: the calls that read and wait tell the engine, unasked, that the program is alive. One
+ * that calls none of them for longer than the pipe's `heartbeat` (5 s unless configured) counts as
+ * hung until it calls again: it loses nothing that is in its pipe, but may be given nothing new. */
 #ifndef BRICKS_H
 #define BRICKS_H
 
@@ -84,7 +88,9 @@ bricks_result bricks_wait_any(bricks_consumer *const *consumers, uint32_t count,
                               int64_t timeout_ms);
 
 /* Readable (POLLIN) when there may be news; for poll, epoll, select. Call bricks_next until it says
- * BRICKS_EMPTY before sleeping on it: that arms it. The consumer's own: never read or close. */
+ * BRICKS_EMPTY before sleeping on it: that arms it. The consumer's own: never read or close.
+ * From the first call on the heartbeat pauses with each EMPTY: how long a program sleeps elsewhere
+ * is its own affair, and only while it has packets to read can it be taken for hung. */
 int bricks_fd(bricks_consumer *consumer);
 
 /* LINKTYPE_ value of the pipe's packets (those that have no other), and its name. */

@@ -129,9 +129,17 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kFrameBuffersMax);
   LIMIT(kSharedRegionBuffers);
   LIMIT(kSpillBuffersMax);
+  LIMIT(kSpillBuffersDefault);
+  LIMIT(kHeartbeatMs);
+  LIMIT(kHeartbeatMaxMs);
+  LIMIT(kOutputFullMs);
+  LIMIT(kOutputLookMs);
+  LIMIT(kRestartBufferMaxMs);
   LIMIT(kLosslessStallMs);
   LIMIT(kConsumersWaitingMax);
   LIMIT(kPortConnectionsMax);
+  LIMIT(kPortConnectionsPerUser);
+  LIMIT(kPortParametersMax);
   LIMIT(kPortRequestMs);
   LIMIT(kRulesMax);
   LIMIT(kRuleMasksMax);

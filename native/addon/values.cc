@@ -281,6 +281,8 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("description", from.description);
              row.Set("consumerPid", from.consumer_pid);
              row.Set("slots", from.slots);
+             row.Set("ready", from.ready);
+             if (from.silent_ms >= 0) row.Set("silentMs", static_cast<double>(from.silent_ms));
            }));
   Napi::Object retired = Napi::Object::New(env);
   retired.Set("inputs", from_cell(env, snapshot.retired_inputs));

@@ -51,6 +51,9 @@ class Brick {
   virtual void outlet_changed(uint32_t outlet, OutletState state) noexcept {
     (void)outlet, (void)state;
   }
+  // What the pipes behind its outlets have no room for is to wait in the engine's spill pool.
+  // Control thread.
+  virtual bool spills() const noexcept { return false; }
   // Between breaths, engine's thread: fills in up to kFiguresMax, returns how many.
   virtual uint32_t figures(Figure* to) const noexcept { return (void)to, 0; }
   // Between breaths: what push() would do with this decoded packet; changes nothing. The default:

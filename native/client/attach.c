@@ -320,6 +320,7 @@ void bricks_detach(bricks_consumer *consumer) {
   if (!c) return;
   if (c->reader.ring) {
     bricks_reader_disarm(&c->reader);
+    __atomic_store_n(&c->reader.pipe->consumer_beat, 0, __ATOMIC_RELAXED);
     if (!c->reader.broken && bricks_reader_give_back(&c->reader)) {
       const uint64_t one = 1;
       const ssize_t written = write(c->space_event, &one, sizeof one);

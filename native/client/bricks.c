@@ -10,6 +10,7 @@
 #include "client/consumer.h"
 
 enum { kIdleCallsPerLook = 4096, kPausesPerClock = 16, kVainSpinsMax = 32, kSpinEvery = 16 };
+enum { kBeatMs = 500 }; /* at least twice as often as abi/pipe.h asks for */
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -25,7 +26,25 @@ static uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Says that we are there. The coarse clock costs a few cycles and moves some hundred times a
+ * second, so the engine's cache line is left alone for the most part. */
+static void beat(bricks_consumer *c) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  const uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  if (now == c->beat) return;
+  c->beat = now;
+  __atomic_store_n(&c->reader.pipe->consumer_beat, now, __ATOMIC_RELAXED);
+}
+
+/* Before a sleep that may last: 0, "no heartbeat". With the next packet it begins again. */
+static void beat_pauses(bricks_consumer *c) {
+  c->beat = 0;
+  __atomic_store_n(&c->reader.pipe->consumer_beat, 0, __ATOMIC_RELAXED);
+}
+
 static void give_back(bricks_consumer *c) {
+  beat(c);
   if (!bricks_reader_give_back(&c->reader)) return;
   const uint64_t one = 1;
   const ssize_t written = write(c->space_event, &one, sizeof one);
@@ -87,8 +106,10 @@ static bricks_result refill(bricks_consumer *c) {
     } else {
       if (c->armed) settle(c); /* asked again without news: a stale count, or the end */
       arm(c);
+      if (c->by_fd) beat_pauses(c); /* before the last look: nobody waits for us unseen */
     }
     if (!bricks_reader_look(&c->reader)) return verdict(c);
+    beat(c);
   }
   if (c->armed) disarm(c);
   return BRICKS_OK;
@@ -203,15 +224,17 @@ static bricks_result sleep_on(bricks_consumer *const *consumers, uint32_t count,
     int64_t left = -1;
     if (timeout_ms >= 0) {
       left = timeout_ms - (int64_t)((now_ns() - start) / 1000000u);
-      left = left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
+      if (left < 0) left = 0;
     }
-    const int ready = poll(fds, count, (int)left);
+    const bool whole = left >= 0 && left <= kBeatMs; /* else the sleep is cut for the heartbeat */
+    const int ready = poll(fds, count, whole ? (int)left : kBeatMs);
     if (ready < 0) return errno == EINTR ? BRICKS_INTERRUPTED : BRICKS_FAILED;
     for (uint32_t i = 0; ready && i < count; ++i) {
       if (fds[i].revents) settle(consumers[i]);
     }
     if (any_has_news(consumers, count)) return BRICKS_OK;
-    if (ready == 0 && left != INT32_MAX) return BRICKS_TIMEOUT;
+    if (ready == 0 && whole) return BRICKS_TIMEOUT;
+    for (uint32_t i = 0; i < count; ++i) beat(consumers[i]);
   }
 }
 
@@ -232,7 +255,10 @@ bricks_result bricks_wait(bricks_consumer *c, int64_t timeout_ms) {
   return bricks_wait_any(&c, 1, timeout_ms);
 }
 
-int bricks_fd(bricks_consumer *c) { return c->poll_fd; }
+int bricks_fd(bricks_consumer *c) {
+  c->by_fd = true;
+  return c->poll_fd;
+}
 
 uint32_t bricks_link_type(const bricks_consumer *c) { return c->reader.link_type; }
 

@@ -11,6 +11,8 @@ struct bricks_consumer {
   bool signalled; /* data_event may hold a count: it was armed since it was last drained */
   bool hung_up;   /* the daemon has closed the connection */
   bool follow, busy_poll;
+  bool by_fd;          /* sleeps where we cannot see it: on bricks_fd */
+  uint64_t beat;       /* what was last stored in consumer_beat */
   uint32_t idle_calls; /* busy_poll: since the connection was last looked at */
   uint32_t give_back_slots;
   uint64_t spin_ns;

@@ -10,6 +10,7 @@
 #include <cassert>
 #include <ctime>
 
+#include "ports/doorbell.hh"
 #include "ports/spill_pool.hh"
 
 namespace bricks {
@@ -20,12 +21,19 @@ constexpr Nanos kSpinMax = 50000;  // about one wake-up: cheaper than a sleep th
 constexpr Nanos kSpinStep = 1000;
 constexpr uint64_t kFlushAllBreaths = 64;
 constexpr Nanos kSleepMax = 100000000;
+constexpr Nanos kLookEvery = uint64_t{kOutputLookMs} * 1000000;
 constexpr Nanos kSleepDraining = 1000000;
 constexpr uint32_t kPollMax = 64;
 
 Nanos wall_clock() noexcept {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Nanos>(now.tv_sec) * 1000000000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+Nanos monotonic_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<Nanos>(now.tv_sec) * 1000000000 + static_cast<Nanos>(now.tv_nsec);
 }
 
@@ -53,6 +61,7 @@ void Engine::run() noexcept {
       if (stop_) return;
     }
     const Nanos now = wall_clock();
+    if (context_.doorbell->answer() || now - looked_at_ > kLookEvery) look(now);
     const bool busy = breathe(now);
     ++breaths_;
     if (busy) {
@@ -69,6 +78,7 @@ void Engine::attend() noexcept {
   if (!request_.open) return;
   for (const auto& input : active_->inputs) input->port->settle(input->cell);
   if (request_.next) adopt(request_.next);
+  look(wall_clock());
   active_->flush(wall_clock(), true);
   if (request_.look) (*request_.look)(*active_);
   if (request_.cells) copy_cells(*request_.cells);
@@ -93,6 +103,12 @@ void Engine::adopt(Plan* next) noexcept {
   drained_.store(false);
 }
 
+// A wall clock that is set back makes one look more, no less.
+void Engine::look(Nanos now) noexcept {
+  looked_at_ = now;
+  active_->look(monotonic_clock());
+}
+
 void Engine::copy_cells(Cells& cells) noexcept {
   for (size_t i = 0; i < active_->inputs.size(); ++i) {
     cells.inputs[i] = active_->inputs[i]->cell;
@@ -101,6 +117,7 @@ void Engine::copy_cells(Cells& cells) noexcept {
   for (size_t i = 0; i < active_->bricks.size(); ++i) cells.bricks[i] = active_->bricks[i]->cell;
   for (uint32_t i = 0; i < active_->outputs.size(); ++i) {
     cells.outputs[i] = active_->outputs[i]->cell;
+    cells.ready[i] = active_->outputs[i]->port->ready();
     for (uint32_t k = 0; unfinished_ && k < unfinished_->outputs.size(); ++k) {
       if (unfinished_->outputs[k] == active_->outputs[i]) {
         cells.outputs[i].held += unfinished_->waiting(k);
@@ -108,7 +125,8 @@ void Engine::copy_cells(Cells& cells) noexcept {
     }
   }
   cells.breaths = breaths_;
-  if (context_.spill) cells.spill_free = context_.spill->free_buffers();
+  const std::shared_ptr<SpillPool>& pool = context_.spills->there();
+  cells.spill_free = pool ? pool->free_buffers() : 0;
 }
 
 bool Engine::resume() noexcept {

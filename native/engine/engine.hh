@@ -37,7 +37,7 @@ class Engine {
   Engine() = default;
   struct Cells {  // a copy of the ledger's rows, all of one breath
     std::vector<LedgerCell> inputs, bricks, outputs;
-    std::vector<bool> finished;
+    std::vector<bool> finished, ready;
     uint64_t breaths = 0;
     uint32_t spill_free = 0;
   };
@@ -55,6 +55,7 @@ class Engine {
   void run() noexcept;
   void attend() noexcept;
   void adopt(Plan* next) noexcept;
+  void look(Nanos now) noexcept;
   void copy_cells(Cells& cells) noexcept;
   bool breathe(Nanos now) noexcept;
   bool resume() noexcept;
@@ -92,6 +93,7 @@ class Engine {
   uint32_t unfinished_input_ = 0;
   uint32_t first_input_ = 0;  // takes turns
   uint64_t breaths_ = 0;
+  Nanos looked_at_ = 0;  // at the outputs' consumers
   Nanos idle_since_ = 0;
   Nanos spin_ = 0;  // how long to look again before a sleep: learns what has paid
   bool said_finished_ = false;

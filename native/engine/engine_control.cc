@@ -8,6 +8,7 @@
 
 #include "engine/engine.hh"
 #include "mem/region.hh"
+#include "ports/doorbell.hh"
 #include "ports/pipe_output.hh"
 #include "ports/spill_pool.hh"
 
@@ -67,12 +68,20 @@ Status Engine::create(const std::string& name, const EngineOptions& options, Pip
                                    &made->context_.shared_region);
     if (!status.ok()) return status;
   }
+  if (options.spill > kSpillBuffersMax) {
+    return wrong("spill is " + std::to_string(options.spill) + " buffers, it must be 1 to " +
+                 std::to_string(kSpillBuffersMax));
+  }
+  made->context_.spills = std::make_shared<SpillSource>(name, options.spill);
+  made->context_.all_spill = options.spill != 0;
   if (options.spill) {
-    Status status = SpillPool::create(name, options.spill, &made->context_.spill);
-    if (!status.ok()) return status;
+    std::shared_ptr<SpillPool> pool;
+    if (Status status = made->context_.spills->get(&pool); !status.ok()) return status;
   }
   made->wake_event_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (made->wake_event_ < 0) return system_error("cannot make engine " + name, errno);
+  made->context_.doorbell = std::make_shared<Doorbell>(made->wake_event_);
+  made->context_.filters = true;
   made->plan_ = std::make_shared<Plan>();
   made->active_ = made->plan_.get();
   *engine = std::move(made);
@@ -197,6 +206,7 @@ EngineSnapshot Engine::snapshot() {
   cells.finished.resize(plan_->inputs.size());
   cells.bricks.resize(plan_->bricks.size());
   cells.outputs.resize(plan_->outputs.size());
+  cells.ready.resize(plan_->outputs.size());
   run_request(nullptr, false, &cells);
   collect_warnings();
   EngineSnapshot made;
@@ -221,7 +231,7 @@ EngineSnapshot Engine::snapshot() {
     const PipeOutput* pipe = slot.port->pipe();
     made.outputs.push_back({slot.name, plan_->output_bricks[i], slot.port->describe(),
                             pipe ? pipe->share()->consumer_pid.load() : 0, pipe ? pipe->slots() : 0,
-                            cells.outputs[i]});
+                            cells.ready[i], pipe ? pipe->silent_ms() : -1, cells.outputs[i]});
   }
   made.retired_inputs = retired_inputs_;
   made.retired_bricks = retired_bricks_;

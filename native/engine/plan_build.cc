@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "engine/locked_filter.hh"
 #include "engine/plan.hh"
 
 namespace bricks {
@@ -56,19 +57,22 @@ Status check_shape(const Graph& graph) {
 
 }  // namespace
 
-Status Plan::build(const Graph& graph, const Plan* current, const PortContext& context,
+Status Plan::build(const Graph& asked, const Plan* current, const PortContext& context,
                    std::unique_ptr<Plan>* plan) {
   auto made = std::make_unique<Plan>();
   std::vector<uint32_t> sorted;
-  Status status = check_shape(graph);
+  Status status = check_shape(asked);
+  const Graph graph = with_locked_filters(asked);
   if (status.ok()) status = made->order(graph, &sorted);
   if (status.ok()) status = made->add_bricks(graph, current, sorted);
   if (status.ok()) status = made->size_lists(graph, sorted);
   if (status.ok()) status = made->add_inputs(graph, current, context);
   if (status.ok()) status = made->add_outputs(graph, current, context);
   if (!status.ok()) return status;
+  if (status = made->find_spills(context); !status.ok()) return status;
   made->find_exclusive();
   made->find_cuts();
+  made->find_watches();
   *plan = std::move(made);
   return {};
 }

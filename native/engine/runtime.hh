@@ -38,6 +38,8 @@ struct EngineSnapshot {
     std::string name, brick, description;
     int32_t consumer_pid;  // 0: none attached, or not that kind of port
     uint32_t slots;        // of its ring; 0: no ring
+    bool ready;            // Output::ready
+    int64_t silent_ms;     // of its consumer's heartbeat; -1: it has none
     LedgerCell cell;
   };
   std::string name;

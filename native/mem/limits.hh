@@ -5,17 +5,18 @@
 
 namespace bricks {
 
-inline constexpr uint32_t kBatchMax = 256;           // packets a batch can hold
-inline constexpr uint32_t kBatchDefault = 128;       // measured best (docs/performance.md)
-inline constexpr uint32_t kFrameMax = 65535;         // bytes of one frame, anywhere
-inline constexpr uint32_t kNameMax = 255;            // bytes of a name: port, engine, pipe
-inline constexpr uint32_t kOutletsMax = 4096;        // outputs of one brick
-inline constexpr uint32_t kInletsMax = 1024;         // inputs of one engine
-inline constexpr uint32_t kBricksMax = 4096;         // bricks of one engine
-inline constexpr uint32_t kEnginesMax = 256;         // engines of one process
-inline constexpr uint32_t kPipeSlotsDefault = 1024;  // netmap's default, too
-inline constexpr uint32_t kPipeSlotsMin = 16;        // slots of a pipe's ring: at least
-inline constexpr uint32_t kPipeSlotsMax = 65536;     // and at most
+inline constexpr uint32_t kBatchMax = 256;            // packets a batch can hold
+inline constexpr uint32_t kBatchDefault = 128;        // measured best (docs/performance.md)
+inline constexpr uint32_t kFrameMax = 65535;          // bytes of one frame, anywhere
+inline constexpr uint32_t kNameMax = 255;             // bytes of a name: port, engine, pipe
+inline constexpr uint32_t kPortParametersMax = 4096;  // bytes of what a port's name has after '?'
+inline constexpr uint32_t kOutletsMax = 4096;         // outputs of one brick
+inline constexpr uint32_t kInletsMax = 1024;          // inputs of one engine
+inline constexpr uint32_t kBricksMax = 4096;          // bricks of one engine
+inline constexpr uint32_t kEnginesMax = 256;          // engines of one process
+inline constexpr uint32_t kPipeSlotsDefault = 1024;   // netmap's default, too
+inline constexpr uint32_t kPipeSlotsMin = 16;         // slots of a pipe's ring: at least
+inline constexpr uint32_t kPipeSlotsMax = 65536;      // and at most
 // 33 cache lines: an odd number spreads headers over all sets of every cache. 2048 puts them into
 // one set in 32 and costs a factor of 2.6 (docs/performance.md).
 inline constexpr uint32_t kBufferStride = 2112;
@@ -25,9 +26,16 @@ inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes o
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: what is touched is memory
 inline constexpr uint32_t kSpillBuffersMax = 1u << 22;  // an engine's overflow queues; sparse, too
+inline constexpr uint32_t kSpillBuffersDefault = 1u << 16;  // where an output asks and none is set
+inline constexpr uint32_t kHeartbeatMs = 5000;  // a consumer silent for so long counts as hung
+inline constexpr uint32_t kHeartbeatMaxMs = 3600000;  // and the most that can be asked for
+inline constexpr uint32_t kOutputFullMs = 1000;  // an output that loses packets so long is full
+inline constexpr uint32_t kOutputLookMs = 100;   // how often an engine looks at its consumers
+inline constexpr uint32_t kRestartBufferMaxMs = 3600000;  // longest that a reload is waited for
 inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing so long stalls
-inline constexpr uint32_t kConsumersWaitingMax = 1024;  // attach requests for pipes yet to come
-inline constexpr uint32_t kPortConnectionsMax = 8192;   // consumers connected to ports.sock
+inline constexpr uint32_t kConsumersWaitingMax = 1024;    // attach requests for pipes yet to come
+inline constexpr uint32_t kPortConnectionsMax = 8192;     // consumers connected to ports.sock
+inline constexpr uint32_t kPortConnectionsPerUser = 256;  // of a user who is not the daemon's
 inline constexpr uint32_t kPortRequestMs = 5000;  // a connection that asks nothing so long is shut
 inline constexpr uint32_t kRulesMax = 1u << 20;   // rules of one Filter
 inline constexpr uint32_t kRuleMasksMax = 512;    // different masks of a Filter's rules

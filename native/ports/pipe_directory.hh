@@ -12,6 +12,8 @@
 #include <string>
 
 #include "mem/status.hh"
+#include "ports/doorbell.hh"
+#include "ports/pipe_access.hh"
 
 namespace bricks {
 
@@ -25,6 +27,9 @@ struct PipeShare {
   uint64_t region_bytes = 0;
   std::atomic<int32_t> consumer_pid{0};  // 0: nobody attached
   std::atomic<uint32_t> attachments{0};  // how many consumers there have ever been
+  std::atomic<uint64_t> left_at{0};      // monotonic: when the last one went; 0: none has
+  PipeAccess access;                     // constant once it is in the directory
+  std::shared_ptr<Doorbell> doorbell;    // rung when a consumer comes or goes; may be null
   // Called by detach, under the directory's lock and before the next consumer may come: puts right
   // what the last one may have scribbled over. remove() takes it away.
   std::function<void()> restore;
@@ -41,18 +46,25 @@ class PipeDirectory {
   Status add(const std::shared_ptr<PipeShare>& pipe);
   void remove(const std::string& consumer_name);
 
-  // Takes the consumer's end for `pid`: no_such_pipe, busy (says who holds it).
+  // Takes the consumer's end for that peer: no_such_pipe, permission_denied, busy (says who holds
+  // it).
+  Status attach(const std::string& consumer_name, const Peer& peer,
+                std::shared_ptr<PipeShare>* pipe);
+  // For this very process.
   Status attach(const std::string& consumer_name, int32_t pid, std::shared_ptr<PipeShare>* pipe);
   // Gives it back; harmless if it is not held.
   void detach(const std::shared_ptr<PipeShare>& pipe);
 
-  // Called (outside the lock) whenever a pipe was added; one listener, empty to take it away.
-  void listen(std::function<void()> added);
+  // Called (outside the lock) whenever a pipe was added or removed; one listener, empty to take it
+  // away.
+  void listen(std::function<void()> changed);
+  bool any_shared();  // some pipe may be read by other users than the daemon's
 
  private:
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<PipeShare>> pipes_;
-  std::function<void()> added_;
+  uint32_t shared_ = 0;  // pipes that other users may read
+  std::function<void()> changed_;
 };
 
 }  // namespace bricks

@@ -28,7 +28,8 @@ uint32_t slots_needed(uint32_t length) noexcept {
 }  // namespace
 
 Status PipeOutput::open(const std::string& name, uint32_t slots, std::shared_ptr<Region> region,
-                        PipeDirectory* directory, std::unique_ptr<PipeOutput>* output) {
+                        PipeDirectory* directory, std::unique_ptr<PipeOutput>* output,
+                        const PipeSettings& settings) {
   if (!std::has_single_bit(slots) || slots < kPipeSlotsMin || slots > kPipeSlotsMax) {
     return {Code::invalid_argument, "pipe " + name + ": slots is " + std::to_string(slots) +
                                         ", it must be a power of two from " +
@@ -37,6 +38,7 @@ Status PipeOutput::open(const std::string& name, uint32_t slots, std::shared_ptr
   }
   std::unique_ptr<PipeOutput> made(new PipeOutput);
   made->name_ = name;
+  made->settings_ = settings;
   made->own_region_ = !region;
   made->region_ = std::move(region);
   if (Status status = made->lay_out(slots, slots); !status.ok()) return status;
@@ -70,6 +72,8 @@ Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
   for (uint32_t i = 0; i < slots; ++i) sent_[i].buffer = buffers[i] | kForeignBuffer;
   share_ = std::make_shared<PipeShare>();
   share_->consumer_name = flip_pipe_name(name_);
+  share_->access = settings_.access;
+  share_->doorbell = settings_.doorbell;
   share_->memory_fd = dup(region_->fd());
   share_->data_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   share_->space_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -89,6 +93,7 @@ Status PipeOutput::lay_out(uint32_t slots, uint32_t pipe_buffers) {
     const uint32_t seen = head_seen_.load(), end = published_.load();
     const bool sane = head <= mask_ && ((head - seen) & mask_) <= ((end - seen) & mask_);
     write_header();
+    shared(pipe_->consumer_beat).store(0, std::memory_order_relaxed);
     for (uint32_t k = sane ? head : seen; k != end; k = (k + 1) & mask_) restore_slot(k);
     shared(ring_->head).store(sane ? head : seen, std::memory_order_release);
     shared(ring_->cur).store(sane ? head : seen, std::memory_order_release);
@@ -223,6 +228,8 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   if (free_slots() < count) settle(cell);
   prefetch_slots(count);
   const bool exchange = exclusive && batch.region && batch.region == region_.get();
+  const bool padded = batch.padded;
+  batch.padded = padded && !settings_.exact;
   const bool same_link = batch.link == link_;
   uint32_t done = 0;
   while (done < count) {
@@ -238,6 +245,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
     if (!write_general(batch, picks[done])) break;
     ++done;
   }
+  batch.padded = padded;
   if (done < count) {
     const bool attached = share_->consumer_pid.load(std::memory_order_relaxed) != 0;
     const Drop reason = attached ? Drop::ring_full : Drop::no_consumer;
@@ -307,7 +315,7 @@ void PipeOutput::watch_stall(Nanos now) noexcept {
   if (share_->attachments.load(std::memory_order_relaxed) == 0) return;  // yet to come: wait
   // A clock that goes back, or a breath's time that is older than the last look, starts anew.
   if (full_since_ == 0 || now < full_since_) full_since_ = now;
-  if (now - full_since_ > uint64_t{kLosslessStallMs} * 1000000) stalled_ = true;
+  if (now - full_since_ > uint64_t{settings_.patience_ms} * 1000000) stalled_ = true;
 }
 
 void PipeOutput::finish(LedgerCell& cell) noexcept {
@@ -349,6 +357,7 @@ std::string PipeOutput::describe() const {
   std::string text = "pipe, " + std::to_string(slots()) + " slots, ";
   text += own_region_ ? "memory of its own" : "shared region";
   const int32_t pid = share_->consumer_pid.load();
+  if (settings_.access.shared) text += ", for " + settings_.access.describe();
   return text + (pid ? ", read by process " + std::to_string(pid) : ", nobody attached");
 }
 

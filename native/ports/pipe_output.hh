@@ -15,13 +15,25 @@
 
 namespace bricks {
 
+// What a pipe can be asked for, beside its name and size.
+struct PipeSettings {
+  uint32_t heartbeat_ms =
+      kHeartbeatMs;  // a consumer whose heartbeat stops so long is hung; 0: none
+  PipeAccess access;
+  // Not a byte reaches the ring that is not a packet's own: copies do not run to the line's end.
+  bool exact = false;
+  uint32_t patience_ms = kLosslessStallMs;  // that a lossless input waits for one who reads not
+  std::shared_ptr<Doorbell> doorbell;       // the engine's, rung when a consumer comes or goes
+};
+
 class PipeOutput final : public Output {
  public:
   // `name` is the engine's end, "eth3{0". With `shared` the ring lives in that region, and packets
   // of the same region are exchanged, not copied; else the pipe has memory of its own. `directory`
   // may be null: then nobody can find it by name (benchmarks, tests).
   static Status open(const std::string& name, uint32_t slots, std::shared_ptr<Region> shared,
-                     PipeDirectory* directory, std::unique_ptr<PipeOutput>* output);
+                     PipeDirectory* directory, std::unique_ptr<PipeOutput>* output,
+                     const PipeSettings& settings = {});
   ~PipeOutput() override;
 
   uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept override;
@@ -32,6 +44,8 @@ class PipeOutput final : public Output {
   void close(LedgerCell& cell) override;
   int wait_fd() const noexcept override { return share_->space_event; }
   void arm_wait() noexcept override;
+  void look(Nanos now, LedgerCell& cell) noexcept override;
+  bool ready() const noexcept override { return ready_; }
   std::string describe() const override;
   const PipeOutput* pipe() const noexcept override { return this; }
 
@@ -47,6 +61,9 @@ class PipeOutput final : public Output {
 
   const std::shared_ptr<PipeShare>& share() const noexcept { return share_; }
   uint32_t slots() const noexcept { return mask_ + 1; }
+  // How long its consumer's heartbeat has been silent, in ms, as of the last look; -1: it has none,
+  // or nobody is attached. Any thread.
+  int64_t silent_ms() const noexcept { return silent_ms_.load(std::memory_order_relaxed); }
   uint64_t faults() const noexcept { return faults_; }  // nonsense seen in ring->head
 
  private:
@@ -82,6 +99,16 @@ class PipeOutput final : public Output {
   bool stalled_ = false;
   Nanos full_since_ = 0;  // 0: it is reading, or has room
   uint64_t faults_ = 0;
+
+  // look()
+  PipeSettings settings_;
+  uint32_t attachments_seen_ = 0;
+  uint64_t beat_ = 0;       // the consumer's word, as last read; only that it changes counts
+  Nanos beat_changed_ = 0;  // by our own clock: the consumer's may lie
+  uint64_t losses_ = 0;     // of this output, at the last look
+  Nanos losing_since_ = 0;  // 0: it lost nothing between the last two looks
+  bool full_ = false, ready_ = false;
+  std::atomic<int64_t> silent_ms_{-1};
 };
 
 }  // namespace bricks

@@ -18,6 +18,7 @@
 
 #include "abi/pipe.h"
 #include "mem/limits.hh"
+#include "ports/pipe_reach.hh"
 
 namespace bricks {
 namespace {
@@ -42,8 +43,7 @@ struct Fd {
 };
 
 struct Connection {
-  int32_t pid = 0;
-  bool allowed = false;
+  Peer peer;
   bool asked = false;
   Clock::time_point since;
   std::string waits_for;            // a pipe that is not there yet
@@ -141,6 +141,7 @@ struct PipeServer::State {
   void read_from(int fd);
   Status answer(int fd, Connection& connection, const bricks_attach_request& request);
   void answer_waiting();
+  void stop_waiting(int fd, Connection& connection);
   void close_silent();
   void drop(int fd);
 
@@ -151,9 +152,12 @@ struct PipeServer::State {
   Fd listener, epoll, stop;
   // Shared with the directory's callback, which may be running while we go.
   std::shared_ptr<Fd> added;
+  std::shared_ptr<PipeReach> reach;
   std::map<int, Connection> connections;
-  std::deque<int> waiting;  // in the order they asked
-  size_t silent = 0;        // connections that have not asked yet
+  std::deque<int> waiting;           // in the order they asked
+  size_t silent = 0;                 // connections that have not asked yet
+  std::map<uid_t, uint32_t> guests;  // connections of users who are not masters
+  size_t guests_waiting = 0;
   bool listening = true;
   std::thread thread;
 };
@@ -186,7 +190,12 @@ Status PipeServer::State::start(const std::string& socket_path) {
   watch(listener.value, EPOLLIN, EPOLL_CTL_ADD);
   watch(stop.value, EPOLLIN, EPOLL_CTL_ADD);
   watch(added->value, EPOLLIN, EPOLL_CTL_ADD);
-  directory.listen([event = added] { eventfd_write(event->value, 1); });
+  reach = std::make_shared<PipeReach>(path, directory);
+  directory.listen([event = added, modes = reach] {
+    modes->update();
+    eventfd_write(event->value, 1);
+  });
+  reach->update();
   // Signals belong to the host program's own threads.
   sigset_t all, before;
   sigfillset(&all);
@@ -199,6 +208,7 @@ Status PipeServer::State::start(const std::string& socket_path) {
 PipeServer::State::~State() {
   if (thread.joinable()) {
     directory.listen({});
+    reach->end();
     eventfd_write(stop.value, 1);
     thread.join();
   }
@@ -255,12 +265,15 @@ void PipeServer::State::accept_all() {
       watch(listener.value, 0, EPOLL_CTL_MOD);
       return;
     }
-    ucred peer{};
-    socklen_t size = sizeof peer;
+    Peer peer = peer_of(fd);
+    // A guest may not use up what the daemon's own consumers need.
+    if (!peer.is_master() && guests[peer.user]++ >= kPortConnectionsPerUser) {
+      --guests[peer.user];
+      close(fd);
+      continue;
+    }
     Connection& connection = connections[fd];
-    const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    connection.pid = peer.pid;
-    connection.allowed = known && (peer.uid == 0 || peer.uid == geteuid());
+    connection.peer = std::move(peer);
     connection.since = Clock::now();
     ++silent;
     watch(fd, EPOLLIN | EPOLLRDHUP, EPOLL_CTL_ADD);
@@ -289,26 +302,31 @@ void PipeServer::State::read_from(int fd) {
 // Ok: the connection holds its end now, waits for it, or is gone.
 Status PipeServer::State::answer(int fd, Connection& connection,
                                  const bricks_attach_request& request) {
-  if (!connection.allowed) {
+  if (!connection.peer.is_master() && !directory.any_shared()) {
     return {Code::permission_denied,
-            "only root and the daemon's own user may read its pipes; run as one of them"};
+            "only root and the daemon's own user may read its pipes; run as one of them, or have "
+            "the operator share one: 'eth3{0?user=" +
+                user_name(connection.peer.user) + "'"};
   }
   std::string name = request.name;
   if (name.starts_with("netmap:")) name.erase(0, 7);
   std::shared_ptr<PipeShare> pipe;
-  Status status = directory.attach(name, connection.pid, &pipe);
+  Status status = directory.attach(name, connection.peer, &pipe);
   if (status.ok()) {
     connection.pipe = std::move(pipe);
     if (!send_reply(fd, {}, connection.pipe.get())) drop(fd);
     return {};
   }
   if (status.code != Code::no_such_pipe || !(request.flags & BRICKS_ATTACH_WAIT)) return status;
-  if (waiting.size() >= kConsumersWaitingMax) {
+  const bool guest = !connection.peer.is_master();  // all guests have half of the places
+  if (waiting.size() >= kConsumersWaitingMax ||
+      (guest && guests_waiting >= kConsumersWaitingMax / 2)) {
     return {Code::limit_reached, std::to_string(kConsumersWaitingMax) +
                                      " programs wait for pipes already; end some of them"};
   }
   connection.waits_for = std::move(name);
   waiting.push_back(fd);
+  guests_waiting += guest;
   // The pipe may have come between the look and now: its event is still to be read, so it is not
   // lost.
   return {};
@@ -323,13 +341,18 @@ void PipeServer::State::answer_waiting() {
     if (found == connections.end()) continue;
     Connection& connection = found->second;
     std::shared_ptr<PipeShare> pipe;
-    const Status status = directory.attach(connection.waits_for, connection.pid, &pipe);
+    const Status status = directory.attach(connection.waits_for, connection.peer, &pipe);
     if (status.code == Code::no_such_pipe) continue;
-    std::erase(waiting, fd);
-    connection.waits_for.clear();
+    stop_waiting(fd, connection);
     connection.pipe = std::move(pipe);
     if (!send_reply(fd, status, connection.pipe.get()) || !status.ok()) drop(fd);
   }
+}
+
+void PipeServer::State::stop_waiting(int fd, Connection& connection) {
+  std::erase(waiting, fd);
+  connection.waits_for.clear();
+  guests_waiting -= !connection.peer.is_master();
 }
 
 void PipeServer::State::close_silent() {
@@ -345,7 +368,10 @@ void PipeServer::State::drop(int fd) {
   const auto found = connections.find(fd);
   if (found == connections.end()) return;
   if (found->second.pipe) directory.detach(found->second.pipe);
-  if (!found->second.waits_for.empty()) std::erase(waiting, fd);
+  if (!found->second.waits_for.empty()) stop_waiting(fd, found->second);
+  if (const Peer& peer = found->second.peer; !peer.is_master() && --guests[peer.user] == 0) {
+    guests.erase(peer.user);
+  }
   if (!found->second.asked) --silent;
   connections.erase(found);
   close(fd);

@@ -11,7 +11,8 @@ namespace bricks {
 
 class PipeServer {
  public:
-  // Listens on `socket_path` (removing a stale socket, never a live one: busy), mode 0600.
+  // Listens on `socket_path` (removing a stale socket, never a live one: busy), mode 0600, or 0666
+  // while some pipe is shared (pipe_reach.hh).
   static Status open(const std::string& socket_path, PipeDirectory& directory,
                      std::unique_ptr<PipeServer>* server);
   ~PipeServer();  // stops the thread, closes every connection, removes the socket

@@ -13,6 +13,7 @@
 namespace bricks {
 
 class PipeOutput;  // ports/pipe_output.hh
+class SpillPool;   // ports/spill_pool.hh
 
 class Input {
  public:
@@ -78,9 +79,16 @@ class Output {
   // Holds packets back until there is room, although nobody asks room(): wake the engine by
   // wait_fd.
   virtual bool awaits_room() const noexcept { return false; }
+  // Looks at the consumer: about ten times a second, and at once when one has come or gone.
+  // Engine's thread, between breaths; `now` is monotonic.
+  virtual void look(Nanos now, LedgerCell& cell) noexcept { (void)now, (void)cell; }
   // False: packets handed over now would reach nobody, since no consumer is there or its heartbeat
-  // has stopped. Engine's thread, any time.
+  // has stopped, or they would be lost, since it does not keep up. As of the last look. Engine's
+  // thread, any time.
   virtual bool ready() const noexcept { return true; }
+  // From now on what there is no room for waits in that pool (null: no longer, but what waits there
+  // stays). Engine's thread, between breaths. Outputs that have no queue ignore it.
+  virtual void spill_to(const std::shared_ptr<SpillPool>& pool) noexcept { (void)pool; }
   // The pipe behind this output; null when it is none.
   virtual const PipeOutput* pipe() const noexcept { return nullptr; }
 

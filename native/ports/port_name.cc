@@ -1,4 +1,5 @@
 // The syntax of port names: what is a scheme, a pipe, an interface, and what makes no sense.
+#include <algorithm>
 #include <cctype>
 #include <string_view>
 
@@ -13,6 +14,8 @@ constexpr const char* kExamples =
 // Every scheme a name may begin with; which of them this build opens, port_registry.cc knows.
 constexpr std::string_view kSchemes[] = {"pcap", "packet", "gen", "null", "pipe", "netmap",
                                          "xdp",  "fifo",   "tap", "veth", "tcp"};
+
+constexpr std::string_view kRest = "filter=";
 
 // A name as it can be shown: its beginning, with what is not printable as '?'.
 std::string shown(std::string_view text) {
@@ -41,10 +44,12 @@ bool is_known_scheme(std::string_view scheme) {
   return false;
 }
 
-// "a=1&b=2" after the '?'. A name alone means 1.
+// "a=1&b=2" after the '?'. A name alone means 1. `filter`, an expression that may have blanks,
+// '&' and '=' in it, is the last and has all of the rest.
 Status parse_parameters(std::string_view query, PortName* name) {
   while (!query.empty()) {
-    const size_t end = query.find('&');
+    const bool is_rest = query.starts_with(kRest);
+    const size_t end = is_rest ? std::string_view::npos : query.find('&');
     const std::string_view pair = query.substr(0, end);
     const size_t equals = pair.find('=');
     const std::string key(pair.substr(0, equals));
@@ -58,6 +63,17 @@ Status parse_parameters(std::string_view query, PortName* name) {
     if (query.empty()) return refuse(name->text, "it ends with '&'");
   }
   return {};
+}
+
+// Where the value of `filter` begins; npos: there is none.
+size_t find_rest(std::string_view text, size_t question) {
+  size_t at = question + 1;
+  while (!text.substr(at).starts_with(kRest)) {
+    at = text.find('&', at);
+    if (at == std::string_view::npos) return at;
+    ++at;
+  }
+  return at + kRest.size();
 }
 
 Status check_pipe(const PortName& name) {
@@ -100,18 +116,25 @@ Status parse_port_name(const std::string& text, PortName* name) {
   const size_t scheme_end = is_scheme_text(text.substr(0, colon)) ? colon : std::string::npos;
   const size_t body = scheme_end == std::string::npos ? 0 : scheme_end + 1;
   const bool is_file = text.starts_with("pcap:") || text.starts_with("fifo:");
+  const size_t question = text.find('?', body);
+  const size_t bare = std::min(question, text.size());
   // A list of files may be long; each of its names is bounded by the file system.
-  if (!is_file && text.size() > kNameMax) {
-    return refuse(text, "it has " + std::to_string(text.size()) + " bytes, more than " +
-                            std::to_string(kNameMax));
+  if (!is_file && bare > kNameMax) {
+    return refuse(
+        text, "it has " + std::to_string(bare) + " bytes, more than " + std::to_string(kNameMax));
   }
-  for (char c : text) {
+  if (!is_file && text.size() - bare > kPortParametersMax) {
+    return refuse(text, "what comes after '?' has more than " + std::to_string(kPortParametersMax) +
+                            " bytes");
+  }
+  const size_t rest = question == std::string::npos ? question : find_rest(text, question);
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 32 || byte == 127) return refuse(text, "it has a control character in it");
-    if (c == ' ' && !is_file) return refuse(text, "it has a blank in it");
+    if (c == ' ' && !is_file && at < rest) return refuse(text, "it has a blank in it");
   }
 
-  const size_t question = text.find('?', body);
   name->target = text.substr(body, question == std::string::npos ? question : question - body);
   if (question != std::string::npos) {
     Status status = parse_parameters(std::string_view(text).substr(question + 1), name);

@@ -14,7 +14,8 @@ namespace bricks {
 
 class PipeDirectory;  // ports/pipe_directory.hh: the pipes of this process
 class Region;
-class SpillPool;  // ports/spill_pool.hh
+class Doorbell;     // ports/doorbell.hh
+class SpillSource;  // ports/spill_pool.hh
 
 // "pcap:in.pcap?speed=1&loop=3" -> scheme "pcap", target "in.pcap", parameters as text.
 // "eth3{0", "netmap:eth3}0" -> scheme "pipe", target "eth3{0". "eth3" -> scheme "packet".
@@ -36,9 +37,12 @@ struct PortContext {
   PipeDirectory* pipes = nullptr;
   std::shared_ptr<Region> shared_region;  // set: pipes and gen: live in it and exchange buffers
   uint32_t pipe_slots = kPipeSlotsDefault;
-  std::shared_ptr<SpillPool> spill;  // set: full pipes spill there
-  int32_t queue = -1;                // qid: that hardware queue only; -1 all
-  std::string owner;                 // the engine's name, for messages
+  std::shared_ptr<SpillSource> spills;  // where pipes get a pool to spill to; null: there is none
+  bool all_spill = false;               // all do; else those that ask, or are told to (Output)
+  std::shared_ptr<Doorbell> doorbell;   // rung when a consumer comes or goes; may be null
+  bool filters = false;  // the engine filters what an output's parameter `filter` says
+  int32_t queue = -1;    // qid: that hardware queue only; -1 all
+  std::string owner;     // the engine's name, for messages
 };
 
 struct PortScheme {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <thread>
 
 namespace bricks {
@@ -15,10 +16,18 @@ constexpr auto kAll = [] {
   return all;
 }();
 
+// vDSO: no system call; a few milliseconds coarse.
+uint64_t coarse_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
-SpillOutput::SpillOutput(std::unique_ptr<PipeOutput> pipe, std::shared_ptr<SpillPool> pool)
-    : pipe_(std::move(pipe)), pool_(std::move(pool)) {}
+SpillOutput::SpillOutput(std::unique_ptr<PipeOutput> pipe, std::shared_ptr<SpillPool> pool,
+                         const SpillPolicy& policy)
+    : pipe_(std::move(pipe)), pool_(std::move(pool)), policy_(policy) {}
 
 SpillOutput::~SpillOutput() {
   if (!entered_) return;
@@ -58,28 +67,75 @@ void SpillOutput::drain(LedgerCell& cell) noexcept {
 
 void SpillOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                            LedgerCell& cell) noexcept {
+  if (!pool_) return pipe_->transmit(batch, picks, count, exclusive, cell);
   finish_waits_ = false;
   drain(cell);
   const uint32_t fit = queue_.packets ? 0 : pipe_->fitting(batch, picks, count, cell);
   if (fit) pipe_->transmit(batch, picks, fit, exclusive, cell);
   if (fit == count) return;
-  uint32_t lost = count - fit;
-  if (pool_->try_hold()) {
-    if (!entered_) {
-      queue_.cell = &cell;
-      pool_->enter(queue_);
-      entered_ = true;
-    }
-    for (uint32_t i = fit; i < count; ++i) {
-      if (pool_->push(queue_, batch, picks[i])) --lost;
-    }
-    pool_->release();
+  // What waits is waited for: newer packets queue up behind it, whatever the reason was.
+  const bool keeps = policy_.always || told_ || queue_.packets || consumer_reloads();
+  const uint32_t kept = keeps ? keep(batch, picks + fit, count - fit, cell) : 0;
+  if (const uint32_t lost = count - fit - kept) {
+    const Drop reason = pipe_->attached() ? Drop::ring_full : Drop::no_consumer;
+    cell.drop(pipe_->stalled() ? Drop::stalled : reason, lost);
   }
-  if (lost) cell.drop(pipe_->attached() ? Drop::ring_full : Drop::no_consumer, lost);
   count_held(cell);
 }
 
+bool SpillOutput::within_bound(const Packet& packet) const noexcept {
+  if (policy_.buffers == 0) return true;
+  const uint32_t need = std::max(1u, (packet.length + kBufferPayload - 1) / kBufferPayload);
+  return queue_.buffers + need <= policy_.buffers;
+}
+
+// How many of the packets the pool has taken in: the first ones.
+uint32_t SpillOutput::keep(const Batch& batch, const Index* picks, uint32_t count,
+                           LedgerCell& cell) noexcept {
+  if (!pool_->try_hold()) return 0;
+  if (!entered_) {
+    queue_.cell = &cell;
+    pool_->enter(queue_);
+    entered_ = true;
+  }
+  uint32_t kept = 0;
+  while (kept < count && within_bound(batch.packets[picks[kept]]) &&
+         pool_->push(queue_, batch, picks[kept])) {
+    ++kept;
+  }
+  pool_->release();
+  return kept;
+}
+
+// One has been there, has left, and its time to come back is not over.
+bool SpillOutput::consumer_reloads() const noexcept {
+  if (policy_.restart_ms == 0 || pipe_->attached()) return false;
+  const uint64_t left_at = pipe_->share()->left_at.load(std::memory_order_relaxed);
+  const uint64_t now = coarse_clock();
+  if (left_at == 0) return false;
+  return now < left_at || now - left_at < uint64_t{policy_.restart_ms} * 1000000;
+}
+
+void SpillOutput::look(Nanos now, LedgerCell& cell) noexcept {
+  pipe_->look(now, cell);
+  reloading_ = consumer_reloads();
+  // Nobody has come back: as if the pipe had no queue. What is in its ring stays for the next.
+  const bool over =
+      queue_.packets && !policy_.always && !told_ && !pipe_->attached() && !reloading_;
+  if (!over || !pool_->try_hold()) return;
+  cell.drop(Drop::no_consumer, queue_.packets);
+  pool_->pop(queue_, queue_.packets);
+  pool_->release();
+  count_held(cell);
+}
+
+void SpillOutput::spill_to(const std::shared_ptr<SpillPool>& pool) noexcept {
+  told_ = pool != nullptr;
+  if (pool && !pool_) pool_ = pool;
+}
+
 void SpillOutput::flush(Nanos now, LedgerCell& cell) noexcept {
+  if (!pool_) return pipe_->flush(now, cell);
   drain(cell);
   pipe_->flush(now, cell);
   if (finish_waits_ && queue_.packets == 0) {
@@ -122,8 +178,14 @@ void SpillOutput::close(LedgerCell& cell) {
 }
 
 std::string SpillOutput::describe() const {
-  return pipe_->describe() + ", spills to " + std::to_string(pool_->buffers()) +
-         " buffers shared with the engine's other pipes";
+  std::string text = pipe_->describe();
+  if (policy_.restart_ms) {
+    text += ", waits " + std::to_string(policy_.restart_ms) + " ms for a consumer that reloads";
+  }
+  if (!policy_.always && !told_) return text;
+  const uint32_t most = policy_.buffers ? policy_.buffers : pool_->buffers();
+  return text + ", spills to " + std::to_string(most) + " buffers" +
+         (policy_.buffers ? "" : " shared with the engine's other pipes");
 }
 
 }  // namespace bricks

@@ -52,6 +52,14 @@ SpillPool::~SpillPool() {
   if (memory_) munmap(memory_, bytes_);
 }
 
+Status SpillSource::get(std::shared_ptr<SpillPool>* pool) {
+  if (!pool_) {
+    if (Status status = SpillPool::create(owner_, buffers_, &pool_); !status.ok()) return status;
+  }
+  *pool = pool_;
+  return {};
+}
+
 void SpillPool::hold() noexcept {
   while (!try_hold()) std::this_thread::yield();
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mem/ledger.hh"
@@ -79,6 +80,23 @@ class SpillPool {
   SpillQueue* queues_ = nullptr;
   Batch batch_;                     // front()'s
   std::vector<uint8_t> assembled_;  // its packet of several buffers
+};
+
+// An engine's pool, made when the first output asks for it. Control thread.
+class SpillSource {
+ public:
+  // `buffers`: 0 for kSpillBuffersDefault.
+  SpillSource(std::string owner, uint32_t buffers)
+      : owner_(std::move(owner)), buffers_(buffers ? buffers : kSpillBuffersDefault) {}
+  Status get(std::shared_ptr<SpillPool>* pool);
+  const std::shared_ptr<SpillPool>& there() const noexcept { return pool_; }  // null: nobody asked
+  const std::string& owner() const noexcept { return owner_; }
+  uint32_t buffers() const noexcept { return buffers_; }
+
+ private:
+  std::string owner_;
+  uint32_t buffers_;
+  std::shared_ptr<SpillPool> pool_;
 };
 
 }  // namespace bricks

@@ -13,6 +13,10 @@ function dropsInWords(drops: Readonly<Drops>): string {
   return parts.length === 0 ? '-' : parts.join(', ');
 }
 
+function secondsAgo(milliseconds: number | null): string {
+  return milliseconds === null ? '-' : `${(milliseconds / 1000).toFixed(1)} s ago`;
+}
+
 export function printStatus({ engines }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
@@ -32,6 +36,8 @@ export function printStatus({ engines }: Status): string {
       output.name,
       output.brick,
       output.slots === 0 ? '-' : output.consumer === 0 ? 'none' : String(output.consumer),
+      output.slots === 0 ? '-' : output.ready ? 'ready' : 'lost',
+      secondsAgo(output.heartbeat_ms),
       output.held,
       output.description,
     ]),
@@ -58,7 +64,10 @@ export function printStatus({ engines }: Status): string {
     section('Bricks', formatTable(['ENGINE', 'BRICK', 'KIND'], bricks)) +
     section(
       'Outputs',
-      formatTable(['ENGINE', 'OUTPUT', 'BRICK', 'CONSUMER', 'HELD', 'IS'], outputs),
+      formatTable(
+        ['ENGINE', 'OUTPUT', 'BRICK', 'CONSUMER', 'STATE', 'HEARTBEAT', 'HELD', 'IS'],
+        outputs,
+      ),
     ) +
     section('Warnings', warnings.join(''))
   );

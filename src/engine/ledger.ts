@@ -25,6 +25,10 @@ export interface LedgerOutput {
   name: string;
   engine: string;
   brick: string;
+  /** Process id of the attached consumer; 0: none. */
+  consumer: number;
+  /** Since the consumer's last heartbeat; null: it has none. */
+  heartbeat_ms: number | null;
   delivered: number;
   bytes: number;
   held: number;
@@ -102,11 +106,13 @@ function addEngine(ledger: Ledger, engine: EngineSnapshot): void {
     const row = { id, kind, engine: engine.name, packets, copies, held, dropped: { ...dropped } };
     ledger.bricks.push(row);
   }
-  for (const { name, brick, cell } of engine.outputs) {
+  for (const { name, brick, consumerPid, silentMs, cell } of engine.outputs) {
     ledger.outputs.push({
       name,
       engine: engine.name,
       brick,
+      consumer: consumerPid,
+      heartbeat_ms: silentMs ?? null,
       delivered: cell.delivered,
       bytes: cell.deliveredBytes,
       held: cell.held,

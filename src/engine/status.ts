@@ -16,6 +16,11 @@ export interface StatusOutput {
   consumer: number;
   /** Slots of the ring; 0: it has none. */
   slots: number;
+  /** What it gets reaches somebody: a consumer is there, alive, and keeps up. */
+  ready: boolean;
+  /** Since the consumer's last heartbeat; null: it has none. */
+  heartbeat_ms: number | null;
+  /** Packets that its consumer has yet to read: how far it lags behind. */
   held: number;
 }
 export interface EngineStatus {
@@ -62,6 +67,8 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         brick: row.brick,
         consumer: row.consumerPid,
         slots: row.slots,
+        ready: row.ready ?? true,
+        heartbeat_ms: row.silentMs ?? null,
         held: row.cell.held,
       })),
       warnings: [...engine.warnings],

@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../errors.ts';
 import type { BrickTypeInfo } from '../native/binding.ts';
 import type { Brick } from './brick.ts';
-import { inputNames, outputNames } from './names.ts';
+import { bareName, inputNames, outputNames } from './names.ts';
 import type { GraphRules } from './rules.ts';
 
 export interface Complaint {
@@ -40,7 +40,7 @@ function checkBrick(brick: Brick, rules: GraphRules): Complaint[] {
 
 /** Bounds that hold for every name; what the name means is the port's business. */
 export function nameFault(name: string, rules: GraphRules): string | undefined {
-  const bytes = Buffer.byteLength(name);
+  const bytes = Buffer.byteLength(bareName(name));
   if (bytes === 0) return 'a port name is empty';
   if (bytes > rules.nameMax) {
     const start = [...name].slice(0, 24).join('');

@@ -38,9 +38,17 @@ export function outputNames(brick: Brick, rules: GraphRules): string[] {
   return brick.outputs.map((name) => (isPlain(name, rules) ? `pcap:${name}` : name));
 }
 
-/** The name under which two spellings of one port meet: `netmap:` before a pipe means nothing. */
+/** A name without what comes after `?`; a file's may have one of its own and stays as it is. */
+export function bareName(name: string): string {
+  return /^(pcap|fifo):/.test(name) ? name : name.replace(/\?.*$/s, '');
+}
+
+/**
+ * The name under which spellings of one port meet: `netmap:` before a pipe means nothing, and
+ * what comes after `?` is said of it, not part of it.
+ */
 export function portKey(name: string, rules: GraphRules): string {
-  return rules.isPipe(name) && name.startsWith('netmap:') ? name.slice('netmap:'.length) : name;
+  return rules.isPipe(name) ? bareName(name).replace(/^netmap:/, '') : name;
 }
 
 /** True for what can be read and written at once: an interface. Files and pipe ends cannot. */

@@ -123,6 +123,9 @@ function connectInputs(draft: Draft, index: number, rules: GraphRules): void {
         );
       } else {
         outlet.brick = index;
+        if (rules.isPipe(outlet.name) && outlet.name.includes('?')) {
+          complain(draft, parametersOfALink(draft, outlet, brick));
+        }
       }
     } else if (isRoot) {
       draft.inlets.push({ port: name, brick: index });
@@ -130,6 +133,14 @@ function connectInputs(draft: Draft, index: number, rules: GraphRules): void {
       complain(draft, nobodysOutput(draft, brick, name));
     }
   }
+}
+
+function parametersOfALink(draft: Draft, outlet: Outlet, brick: Brick): string {
+  const [name, parameters] = outlet.name.split('?');
+  return (
+    `${idOf(draft, outlet.owner)}: output ${name} leads to ${brick.id}, not to a program: ` +
+    `"?${parameters}" has no effect there; leave it away, or give the link another name`
+  );
 }
 
 function nobodysOutput(draft: Draft, brick: Brick, name: string): string {

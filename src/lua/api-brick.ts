@@ -3,6 +3,7 @@ import { bricksOfEngine } from '../engine/registry.ts';
 import { BricksError } from '../errors.ts';
 import type { Brick } from '../flow/brick.ts';
 import { nameFault } from '../flow/check.ts';
+import { bareName } from '../flow/names.ts';
 import { kindOf } from '../flow/rules.ts';
 import {
   type ApiClass,
@@ -63,7 +64,11 @@ function connectOutputs(context: ApiContext, brick: Brick, args: Arguments): typ
 }
 
 function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): typeof chained {
-  const name = args.text('name');
+  const asked = args.text('name');
+  // What was said of a pipe when it was connected need not be said again.
+  const name = brick.outputs.includes(asked)
+    ? asked
+    : (brick.outputs.find((output) => bareName(output) === asked) ?? asked);
   if (!brick.outputs.includes(name)) {
     throw new BricksError(
       'invalid_argument',

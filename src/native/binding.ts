@@ -109,6 +109,10 @@ export interface OutputRow {
   readonly consumerPid: number;
   /** Slots of its ring; 0: it has none. */
   readonly slots: number;
+  /** Packets for it reach somebody: a consumer is there, alive, and keeps up. Absent: true. */
+  readonly ready?: boolean;
+  /** Milliseconds since its consumer's last heartbeat. Absent: it has none. */
+  readonly silentMs?: number;
   readonly cell: LedgerCell;
 }
 

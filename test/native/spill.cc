@@ -19,11 +19,12 @@ struct Spilling {
   uint8_t* memory = nullptr;
   netmap_ring* ring = nullptr;
 
-  Spilling(const std::string& name, const std::shared_ptr<SpillPool>& pool) {
+  Spilling(const std::string& name, const std::shared_ptr<SpillPool>& pool,
+           const SpillPolicy& policy = {}, PipeDirectory* directory = nullptr) {
     std::unique_ptr<PipeOutput> pipe;
-    CHECK(PipeOutput::open(name, kSlots, nullptr, nullptr, &pipe).ok());
+    CHECK(PipeOutput::open(name, kSlots, nullptr, directory, &pipe).ok());
     share = pipe->share();
-    output = std::make_unique<SpillOutput>(std::move(pipe), pool);
+    output = std::make_unique<SpillOutput>(std::move(pipe), pool, policy);
     memory = static_cast<uint8_t*>(mmap(nullptr, share->region_bytes, PROT_READ | PROT_WRITE,
                                         MAP_SHARED, share->memory_fd, 0));
     const auto* header = reinterpret_cast<const bricks_pipe*>(memory + share->pipe_offset);
@@ -205,6 +206,90 @@ TEST(spill_end_of_input_waits_for_the_queue) {
   pipe.output->flush(1, pipe.cell);
   CHECK_EQ(header->producer_state, uint32_t{BRICKS_PRODUCER_FINISHED});
   CHECK_EQ(pipe.take(100).size(), 5u);
+  CHECK(pipe.balanced());
+}
+
+uint64_t dropped(const Spilling& pipe, Drop reason) {
+  return pipe.cell.dropped[static_cast<uint32_t>(reason)];
+}
+
+TEST(spill_waits_for_a_consumer_that_reloads) {
+  const auto pool = pool_of(100);
+  PipeDirectory directory;
+  Spilling pipe("a{0", pool, {.always = false, .buffers = 0, .restart_ms = 3600000}, &directory);
+  for (uint64_t i = 0; i < 20; ++i) pipe.put(i);  // nobody has ever been there: none is waited for
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 5u);
+  std::shared_ptr<PipeShare> held;
+  CHECK(directory.attach("a}0", 1, &held).ok());
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.take(100).size(), 15u);
+  for (uint64_t i = 0; i < 20; ++i) pipe.put(i);  // one that is there is slow: not waited for
+  CHECK_EQ(dropped(pipe, Drop::ring_full), 5u);
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.take(100).size(), 15u);
+  directory.detach(held);
+  for (uint64_t i = 100; i < 180; ++i) pipe.put(i);
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.cell.held, 80u);
+  pipe.output->look(1, pipe.cell);
+  CHECK(pipe.output->ready());
+  CHECK(directory.attach("a}0", 2, &held).ok());
+  std::vector<uint64_t> got;
+  for (uint64_t next = 180; got.size() < 100;) {  // what comes meanwhile queues up behind
+    for (const uint64_t number : pipe.take(7)) got.push_back(number);
+    if (next < 200) pipe.put(next++);
+    CHECK(pipe.balanced());
+  }
+  for (uint64_t i = 0; i < got.size(); ++i) CHECK_EQ(got[i], 100 + i);
+  CHECK_EQ(pipe.cell.dropped_total(), 10u);
+  CHECK_EQ(pool->free_buffers(), 100u);
+}
+
+TEST(spill_gives_up_a_consumer_that_does_not_come_back) {
+  const auto pool = pool_of(100);
+  PipeDirectory directory;
+  Spilling pipe("a{0", pool, {.always = false, .buffers = 30, .restart_ms = 300}, &directory);
+  std::shared_ptr<PipeShare> held;
+  CHECK(directory.attach("a}0", 1, &held).ok());
+  directory.detach(held);
+  for (uint64_t i = 0; i < 60; ++i) pipe.put(i);
+  CHECK_EQ(pipe.cell.held, 45u);  // 15 in the ring, 30 are the most it may have
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 15u);
+  CHECK(eventually([&] {
+    pipe.output->look(1, pipe.cell);
+    return !pipe.output->ready();
+  }));
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.cell.held, 15u);
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 45u);
+  CHECK_EQ(pool->free_buffers(), 100u);
+  pipe.put(60);
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 46u);
+  CHECK(directory.attach("a}0", 1, &held).ok());
+  const std::vector<uint64_t> got = pipe.take(100);
+  CHECK_EQ(got.size(), 15u);
+  CHECK_EQ(got.back(), 14u);
+  CHECK(pipe.balanced());
+}
+
+TEST(spill_when_told_and_until_told_otherwise) {
+  const auto pool = pool_of(100);
+  Spilling pipe("a{0", nullptr, {.always = false});
+  for (uint64_t i = 0; i < 20; ++i) pipe.put(i);
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 5u);
+  pipe.output->spill_to(pool);
+  for (uint64_t i = 15; i < 25; ++i) pipe.put(i);
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.cell.spilled, 10u);
+  pipe.output->spill_to(nullptr);
+  pipe.put(25);  // behind those that wait: no gap while they do
+  CHECK_EQ(pipe.cell.spilled, 11u);
+  CHECK_EQ(pipe.take(100).size(), 15u);
+  CHECK(pipe.balanced());
+  CHECK_EQ(pipe.take(100).size(), 11u);
+  CHECK(pipe.balanced());
+  for (uint64_t i = 0; i < 20; ++i) pipe.put(i);
+  CHECK_EQ(dropped(pipe, Drop::no_consumer), 10u);
   CHECK(pipe.balanced());
 }
 
