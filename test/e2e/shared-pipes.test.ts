@@ -94,9 +94,9 @@ test('a locked filter holds for whoever attaches, root included', { skip }, asyn
   if (!(await reachable(world))) return t.skip(`user ${nobody} may not enter ${root}`);
   const expression = 'tcp and port 443 or icmp';
   await serve(world, `"all{0", "web{0?user=${nobody}&filter=${expression}"`);
+  chmodSync(world.folder, 0o777); // that user writes its capture there
   const reader = catAs(world, '--clear-groups', 'web}0', '-w', 'web.pcap', '--timeout', '50');
   const other = world.start('bricks', ['cat', 'all}0', '-w', 'all.pcap', '--timeout', '50']);
-  chmodSync(world.folder, 0o777); // that user writes its capture there
   await start(world);
   for (const { code, stderr } of [await reader.ended, await other.ended]) {
     assert.equal(code, 0, stderr);
@@ -134,7 +134,7 @@ test('what makes no sense is refused by name, and changes nothing', async (t) =>
   assert.match(await connect('x{0?filter=tcp porrt 443'), /Filter: .*syntax error/s);
   assert.match(await connect('x{0?filter=tcp&user=root'), /Filter: /); // filter has all of the rest
   const shared = `s = Brick.new("Duplicator") s:connect_input("gen:60") s:connect_output("s{0?mode=0644")
-    PktEngine.new("e1", { shared = true }):link(s)`;
+    PktEngine.new("e1", nil, nil, { shared = true }):link(s)`;
   assert.match(await said(shared), /engine e1 keeps all packets in one memory/);
   const { outputs } = await world.ledger();
   assert.deepEqual(

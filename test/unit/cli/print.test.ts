@@ -45,6 +45,8 @@ const engine: EngineSnapshot = {
       description: 'pipe',
       consumerPid: 4711,
       slots: 1024,
+      ready: false,
+      silentMs: 7180,
       cell: cell({ packets: 1_234_564, delivered: 1_234_560, deliveredBytes: 5, held: 4 }),
     },
   ],
@@ -66,7 +68,11 @@ test('columns stand under each other, numbers to the right', () => {
 
 test('status tells engines, ports, consumers and warnings', () => {
   const text = printStatus(statusOf([engine]));
-  for (const part of [/e0 +running +yes +no +- +128/, /eth3\{0 +b0 +4711 +4 +pipe/, /offloads/]) {
+  for (const part of [
+    /e0 +running +yes +no +- +128/,
+    /eth3\{0 +b0 +4711 +lost +7\.2 s ago +4 +pipe/,
+    /offloads/,
+  ]) {
     assert.match(text, part);
   }
   assert.match(printStatus(statusOf([])), /no engines/);

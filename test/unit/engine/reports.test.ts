@@ -66,6 +66,8 @@ test('the ledger sums engines and what is gone, and balances', () => {
     name: 'eth3{0',
     engine: 'e0',
     brick: 'Duplicator-1',
+    consumer: 42,
+    heartbeat_ms: null,
     delivered: 140,
     bytes: 8400,
     held: 5,
