@@ -106,7 +106,7 @@ void Engine::adopt(Plan* next) noexcept {
 // A wall clock that is set back makes one look more, no less.
 void Engine::look(Nanos now) noexcept {
   looked_at_ = now;
-  active_->look(monotonic_clock());
+  active_->watch.look(monotonic_clock());
 }
 
 void Engine::copy_cells(Cells& cells) noexcept {

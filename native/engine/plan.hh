@@ -7,35 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "bricks/brick.hh"
 #include "engine/graph.hh"
-#include "ports/port.hh"
+#include "engine/outlet_watch.hh"
+#include "engine/slots.hh"
 #include "ports/port_registry.hh"
 #include "wire/flow_hash.hh"
 
 namespace bricks {
-
-// What survives a change of graph: the port or brick itself and its row of the ledger.
-struct InputSlot {
-  std::string name;
-  std::unique_ptr<Input> port;
-  LedgerCell cell;
-  Batch batch;
-};
-struct OutputSlot {
-  std::string name;
-  std::unique_ptr<Output> port;
-  LedgerCell cell;
-};
-struct BrickSlot {
-  std::string id;
-  const BrickType* type;
-  Options options;
-  BrickPlace place;
-  std::unique_ptr<Brick> brick;
-  LedgerCell cell;
-  std::vector<OutletState> told;  // what the brick knows of its outlets; grows with its first plan
-};
 
 class Plan {
  public:
@@ -53,9 +31,6 @@ class Plan {
   void abandon(const OutputSlot& output) noexcept;
   // All outputs, or those that got something since the last flush.
   void flush(Nanos now, bool all) noexcept;
-  // Looks at every output's consumer, and tells bricks when the state behind an outlet has changed.
-  // Engine's thread, between breaths; monotonic.
-  void look(Nanos now) noexcept;
   // Packets that transmit still has for outputs[i].
   uint32_t waiting(uint32_t output) const noexcept { return leaves_[output].count; }
   // Which brick gets an input's packets first (a number of its own), and where a decoded packet of
@@ -67,6 +42,7 @@ class Plan {
   std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order
   std::vector<std::shared_ptr<OutputSlot>> outputs;
   std::vector<std::string> output_bricks;  // per output: id of the brick that feeds it
+  OutletWatch watch;                       // of the consumers behind each outlet
 
  private:
   struct Target {
@@ -89,16 +65,9 @@ class Plan {
     OutputSlot* slot;
     const Index* picks = nullptr;
     uint32_t count = 0;
-    bool exclusive = true;             // no later output can hold the same packet
-    bool touched = false;              // since the last flush
-    std::vector<const Cuts*> cuts;     // of the bricks before it
-    std::shared_ptr<SpillPool> spill;  // where a brick before it wants it to spill; null: none
-  };
-
-  struct Watch {  // an outlet, and what its state depends on
-    BrickSlot* brick;
-    uint32_t outlet;
-    std::vector<uint32_t> leaves;
+    bool exclusive = true;          // no later output can hold the same packet
+    bool touched = false;           // since the last flush
+    std::vector<const Cuts*> cuts;  // of the bricks before it
   };
 
   Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
@@ -108,8 +77,7 @@ class Plan {
   Status size_lists(const Graph& graph, const std::vector<uint32_t>& sorted);
   void find_exclusive();
   void find_cuts();
-  void find_watches();
-  Status find_spills(const PortContext& context);
+  Status watch_outlets(const PortContext& context);
   void transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept;
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
   void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
@@ -118,9 +86,7 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
-  std::vector<Cuts*> cuts_;  // all nodes'
-  std::vector<Watch> watches_;
-  bool spills_told_ = false;
+  std::vector<Cuts*> cuts_;   // all nodes'
   bool reads_flows_ = false;  // some brick does: decode
 };
 

@@ -6,6 +6,7 @@
 
 #include "engine/locked_filter.hh"
 #include "engine/plan.hh"
+#include "ports/spill_pool.hh"
 
 namespace bricks {
 
@@ -69,10 +70,9 @@ Status Plan::build(const Graph& asked, const Plan* current, const PortContext& c
   if (status.ok()) status = made->add_inputs(graph, current, context);
   if (status.ok()) status = made->add_outputs(graph, current, context);
   if (!status.ok()) return status;
-  if (status = made->find_spills(context); !status.ok()) return status;
+  if (status = made->watch_outlets(context); !status.ok()) return status;
   made->find_exclusive();
   made->find_cuts();
-  made->find_watches();
   *plan = std::move(made);
   return {};
 }
@@ -250,6 +250,37 @@ void Plan::find_exclusive() {
         leaves_[leaf].exclusive = false;
     }
   }
+}
+
+Status Plan::watch_outlets(const PortContext& context) {
+  std::vector<std::shared_ptr<SpillPool>> pools(leaves_.size());
+  for (const Node& node : nodes_) {
+    const bool spills = node.slot->brick->spills();
+    std::shared_ptr<SpillPool> pool;
+    if (spills) {
+      if (Status status = context.spills->get(&pool); !status.ok()) return status;
+    }
+    for (uint32_t o = 0; o < node.targets.size(); ++o) {
+      std::vector<uint32_t> behind;
+      if (node.targets[o].is_output) {
+        behind.push_back(node.targets[o].index);
+      } else {
+        std::vector<bool> seen(leaves_.size(), false);
+        mark_leaves(node.targets[o], seen);
+        for (uint32_t leaf = 0; leaf < seen.size(); ++leaf) {
+          if (seen[leaf]) behind.push_back(leaf);
+        }
+      }
+      for (const uint32_t leaf : behind) {
+        if (spills) pools[leaf] = pool;
+      }
+      watch.add_outlet(node.slot, o, std::move(behind));
+    }
+  }
+  for (uint32_t leaf = 0; leaf < leaves_.size(); ++leaf) {
+    watch.add_output(leaves_[leaf].slot, std::move(pools[leaf]));
+  }
+  return {};
 }
 
 void Plan::find_cuts() {

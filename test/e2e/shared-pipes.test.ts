@@ -15,7 +15,7 @@ const skip = process.getuid?.() !== 0 && 'needs root, to become somebody else';
 const nobody = 65534;
 const ids = 54322;
 
-/** bricks-cat as another user: a program that may be read by all, in a folder that may be passed. */
+/** bricks-cat as another user. */
 function catAs(world: World, groups: string, pipe: string, ...args: string[]): Program {
   const who = ['--reuid', `${nobody}`, '--regid', `${nobody}`, groups];
   const cat = join(root, 'native/build/release/bricks-cat');
@@ -43,7 +43,7 @@ function mode(path: string): number {
   return statSync(path).mode & 0o777;
 }
 
-/** Whether nobody can reach the program at all: a checkout in a folder of root's cannot be tested. */
+/** Whether that user can reach the program at all: not in a checkout below a folder of root's. */
 async function reachable(world: World): Promise<boolean> {
   const who = ['--reuid', `${nobody}`, '--regid', `${nobody}`, '--clear-groups'];
   const cat = join(root, 'native/build/release/bricks-cat');
@@ -133,7 +133,8 @@ test('what makes no sense is refused by name, and changes nothing', async (t) =>
   assert.match(await connect('x{0?mode=0777'), /mode is "0777"; it is octal/);
   assert.match(await connect('x{0?filter=tcp porrt 443'), /Filter: .*syntax error/s);
   assert.match(await connect('x{0?filter=tcp&user=root'), /Filter: /); // filter has all of the rest
-  const shared = `s = Brick.new("Duplicator") s:connect_input("gen:60") s:connect_output("s{0?mode=0644")
+  const shared = `s = Brick.new("Duplicator") s:connect_input("gen:60")
+    s:connect_output("s{0?mode=0644")
     PktEngine.new("e1", nil, nil, { shared = true }):link(s)`;
   assert.match(await said(shared), /engine e1 keeps all packets in one memory/);
   const { outputs } = await world.ledger();
