@@ -6,6 +6,7 @@ import { completionPage, completionShells } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { explainCommand } from './explain.ts';
 import { filterCommand } from './filter.ts';
+import { flowsCommand } from './flows.ts';
 import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
 import { lbCommand } from './lb.ts';
@@ -110,6 +111,7 @@ export const commands: readonly Command[] = [
   doctorCommand,
   replayCommand,
   filterCommand,
+  flowsCommand,
   loadBalanceCommand,
   duplicateCommand,
   lbCommand,

@@ -134,7 +134,9 @@ function zshArguments({ options, completes, words }: Command): string[] {
       return quote(`${repeated}${word}[${zshText(option.summary)}]${value}`);
     }),
   );
-  return words[1] > 0 ? [...specs, quote(`1: :${zshAction(completes)}`)] : specs;
+  const every = words[0] === 1 && words[1] === Number.POSITIVE_INFINITY; // FILE…
+  const position = every ? '*' : '1';
+  return words[1] > 0 ? [...specs, quote(`${position}: :${zshAction(completes)}`)] : specs;
 }
 
 function zsh(main: Command, commands: readonly Command[]): string {

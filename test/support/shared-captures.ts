@@ -14,16 +14,20 @@ export const capturesMissing: string | false = existsSync(join(pcapFolder, 'MANI
   ? false
   : 'no shared captures: set BRICKS_SHARED to the folder that holds pcaps/MANIFEST.tsv';
 
-type Row = Readonly<Record<string, string>>;
+export type Row = Readonly<Record<string, string>>;
 
-function table(name: string): Row[] {
-  const [head = '', ...lines] = readFileSync(join(pcapFolder, name), 'utf8').trimEnd().split('\n');
+/** Lines of tab-separated values under one of column names. */
+export function rowsOf(text: string): Row[] {
+  const [head = '', ...lines] = text.trimEnd().split('\n');
   const columns = head.split('\t');
   return lines.map((line) => {
     const cells = line.split('\t');
     return Object.fromEntries(columns.map((column, index) => [column, cells[index] ?? '']));
   });
 }
+
+/** A table of the collection. */
+export const table = (name: string): Row[] => rowsOf(readFileSync(join(pcapFolder, name), 'utf8'));
 
 export interface SharedCapture {
   /** As the tables name it. */
@@ -46,11 +50,11 @@ export function sharedCaptures(): SharedCapture[] {
 }
 
 /** An address as src/capture/flow.ts writes it. */
-function hexOf(address: string): string {
+export function addressHex(address: string): string {
   if (!address.includes(':'))
     return address.split('.').reduce((hex, n) => hex + Number(n).toString(16).padStart(2, '0'), '');
   const mapped = /^(.*:)([\d.]+)$/.exec(address);
-  const dotted = mapped?.[2]?.includes('.') ? hexOf(mapped[2]) : undefined;
+  const dotted = mapped?.[2]?.includes('.') ? addressHex(mapped[2]) : undefined;
   const plain = dotted ? `${mapped?.[1]}${dotted.slice(0, 4)}:${dotted.slice(4)}` : address;
   const [head = '', tail] = plain.split('::');
   const groups = (part = '') => (part === '' ? [] : part.split(':'));
@@ -67,8 +71,8 @@ export function tsharkFlows(): Map<string, string[]> {
     const [file = '', proto = ''] = [row['file'], row['proto']];
     if (row['level'] !== 'only' || (proto !== 'tcp' && proto !== 'udp')) continue;
     const ends = [
-      `${hexOf(row['ip_a'] ?? '')}.${row['port_a']}`,
-      `${hexOf(row['ip_b'] ?? '')}.${row['port_b']}`,
+      `${addressHex(row['ip_a'] ?? '')}.${row['port_a']}`,
+      `${addressHex(row['ip_b'] ?? '')}.${row['port_b']}`,
     ];
     const names = flows.get(file) ?? [];
     names.push(`${proto} ${ends.sort().join(' ')}`);
