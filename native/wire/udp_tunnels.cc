@@ -44,10 +44,11 @@ Payload of_type(const Walk& walk, uint32_t at, uint16_t type) noexcept {
   }
 }
 
-Payload read_vxlan(Walk& walk, uint32_t at) noexcept {  // RFC 7348; G bit: VXLAN-GBP
+// RFC 7348: a valid identifier; all else is reserved and to be ignored.
+Payload read_vxlan(Walk& walk, uint32_t at) noexcept {
   if (walk.end < at + 8) return {};
   const uint8_t* head = walk.data + at;
-  if ((head[0] & ~0x80) != 0x08 || head[7] != 0) return {};
+  if (!(head[0] & 0x08)) return {};
   const Payload inner = of_type(walk, at + 8, kTransparentBridging);
   if (inner.next != Next::stop) walk.vni = load_be24(head + 4);
   return inner;
@@ -57,9 +58,11 @@ Payload read_vxlan_gpe(Walk& walk, uint32_t at) noexcept {
   static constexpr uint16_t kTypes[] = {kNoType, kIpv4, kIpv6, kTransparentBridging, kNsh, kMpls};
   if (walk.end < at + 8) return {};
   const uint8_t* head = walk.data + at;
-  // Version 0, an identifier, a next protocol; without P it is VXLAN's Ethernet.
+  // Version 0, an identifier, a next protocol; without P and without one it is VXLAN's Ethernet.
+  // Some name a protocol and forget P.
   if ((head[0] & 0x38) != 0x08 || head[3] >= std::size(kTypes)) return {};
-  const uint16_t type = head[0] & 0x04 ? kTypes[head[3]] : uint16_t{kTransparentBridging};
+  const bool named = head[0] & 0x04 || head[3] != 0;
+  const uint16_t type = named ? kTypes[head[3]] : uint16_t{kTransparentBridging};
   const Payload inner = of_type(walk, at + 8, type);
   if (inner.next != Next::stop) walk.vni = load_be24(head + 4);
   return inner;
