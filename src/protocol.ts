@@ -30,6 +30,8 @@ export type Request =
   | { id: number; type: 'report'; report: 'status' | 'stats' | 'ledger' }
   /** Where a flow goes, and why: `FlowQuestion` and `Explanation[]` of the native binding. */
   | { id: number; type: 'explain'; question: FlowQuestion }
+  /** A tap of a link; `data` is its pipe's name. It goes with this connection. */
+  | { id: number; type: 'tap'; link: string; expression: string; sample: number }
   /** Stop all engines in order and end the daemon. */
   | { id: number; type: 'shutdown' };
 

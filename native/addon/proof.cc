@@ -39,14 +39,7 @@ Napi::Object from_step(Napi::Env env, const ExplainStep& step) {
   made.Set("brick", step.brick);
   made.Set("kind", step.kind);
   made.Set("why", step.why);
-  Napi::Array ways = Napi::Array::New(env, step.ways.size());
-  for (uint32_t i = 0; i < step.ways.size(); ++i) {
-    Napi::Object way = Napi::Object::New(env);
-    way.Set("link", step.ways[i].link);
-    if (!step.ways[i].brick.empty()) way.Set("brick", step.ways[i].brick);
-    ways.Set(i, way);
-  }
-  made.Set("ways", ways);
+  made.Set("ways", from_ways(env, step.ways));
   if (!step.if_gone.empty()) made.Set("ifGone", step.if_gone);
   return made;
 }
@@ -113,10 +106,42 @@ Napi::Value memory_lock_limit(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), memory_lock_bytes());
 }
 
+Napi::Value open_tap(const Napi::CallbackInfo& info) {
+  TapRequest request;
+  request.link = to_text(info, 0, "link");
+  request.expression = to_text(info, 1, "expression");
+  const double sample = to_number(info, 2, "sample");
+  if (!(sample >= 1 && sample <= 1u << 24)) {
+    throw Napi::RangeError::New(info.Env(), "sample must be 1 to 16777216");
+  }
+  request.sample = static_cast<uint32_t>(sample);
+  std::string pipe;
+  check(info, Runtime::instance().open_tap(request, &pipe));
+  return Napi::String::New(info.Env(), pipe);
+}
+
+Napi::Value close_tap(const Napi::CallbackInfo& info) {
+  Runtime::instance().close_tap(to_text(info, 0, "pipe"));
+  return info.Env().Undefined();
+}
+
 }  // namespace
+
+Napi::Array from_ways(Napi::Env env, const std::vector<ExplainStep::Way>& ways) {
+  Napi::Array made = Napi::Array::New(env, ways.size());
+  for (uint32_t i = 0; i < ways.size(); ++i) {
+    Napi::Object way = Napi::Object::New(env);
+    way.Set("link", ways[i].link);
+    if (!ways[i].brick.empty()) way.Set("brick", ways[i].brick);
+    made.Set(i, way);
+  }
+  return made;
+}
 
 void export_proof(Napi::Env env, Napi::Object exports) {
   exports.Set("explain", Napi::Function::New(env, explain, "explain"));
+  exports.Set("openTap", Napi::Function::New(env, open_tap, "openTap"));
+  exports.Set("closeTap", Napi::Function::New(env, close_tap, "closeTap"));
   exports.Set("inspectInterface",
               Napi::Function::New(
                   env, static_cast<Napi::Value (*)(const Napi::CallbackInfo&)>(inspect_interface),

@@ -270,10 +270,12 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("description", from.description);
              row.Set("finished", from.finished);
              row.Set("lossless", from.lossless);
+             row.Set("brick", from.brick);
            }));
   made.Set("bricks", from_rows(env, snapshot.bricks, [](Napi::Object& row, const auto& from) {
              row.Set("id", from.id);
              row.Set("kind", from.kind);
+             row.Set("ways", from_ways(row.Env(), from.ways));
            }));
   made.Set("outputs", from_rows(env, snapshot.outputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);
@@ -283,6 +285,14 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("slots", from.slots);
              row.Set("ready", from.ready);
              if (from.silent_ms >= 0) row.Set("silentMs", static_cast<double>(from.silent_ms));
+           }));
+  made.Set("taps", from_rows(env, snapshot.taps, [](Napi::Object& row, const auto& from) {
+             row.Set("name", from.name);
+             row.Set("link", from.link);
+             row.Set("expression", from.expression);
+             row.Set("sample", from.sample);
+             row.Set("consumerPid", from.consumer_pid);
+             set_count(row, "passed", from.passed);
            }));
   Napi::Object retired = Napi::Object::New(env);
   retired.Set("inputs", from_cell(env, snapshot.retired_inputs));

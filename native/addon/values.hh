@@ -25,6 +25,7 @@ EngineOptions to_engine_options(const Napi::Object& object);
 
 Napi::Object from_options(Napi::Env env, const Options& options);
 Napi::Array from_descriptors(Napi::Env env, std::span<const OptionDescriptor> descriptors);
+Napi::Array from_ways(Napi::Env env, const std::vector<ExplainStep::Way>& ways);
 Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot);
 
 }  // namespace bricks::addon

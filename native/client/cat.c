@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kBatch = 256, kWhyBytes = 768 };
+enum { kBatch = 256, kWhyBytes = 768, kWordsMax = 64 };
 /* Waits are cut into slices: a signal that comes just before one starts is seen after it. */
 enum { kSliceMs = 200, kQuietMs = 1, kFlushMs = 20 };
 
@@ -24,6 +24,7 @@ static int64_t now_ms(void) {
 struct cat {
   struct cat_options options;
   struct cat_capture capture;
+  char **words; /* argv */
   bricks_consumer *consumer;
   bool lines;        /* to a terminal */
   bool said_waiting; /* that we wait was said */
@@ -46,6 +47,22 @@ static void say_waiting(struct cat *cat, const char *why) {
   fprintf(stderr, "bricks cat: waiting for %s (%s); Ctrl-C stops\n", cat->options.pipe, why);
 }
 
+/* The name is a link of the graph, or a pipe that somebody reads: a copy of it will do. The
+ * launcher gets one and starts us anew; returns only where there is no launcher. */
+static void tap_instead(struct cat *cat, const char *why) {
+  const char *launcher = getenv("BRICKS_LAUNCHER");
+  if (!launcher || !cat->words) return;
+  char *words[kWordsMax] = {(char *)"bricks", (char *)"cat", (char *)"--tap"};
+  for (int i = 1; cat->words[i - 1]; ++i) {
+    if (i + 3 >= kWordsMax) return;
+    words[i + 2] = cat->words[i];
+  }
+  if (!cat->options.quiet) fprintf(stderr, "bricks cat: %s: reading a copy\n", why);
+  capture_abandon(&cat->capture);
+  unsetenv("BRICKS_LAUNCHER");
+  execv(launcher, words);
+}
+
 /* Attaches, waiting for daemon and pipe. 0, or the exit code. */
 static int attach(struct cat *cat) {
   char why[kWhyBytes];
@@ -66,6 +83,7 @@ static int attach(struct cat *cat) {
       if (result != BRICKS_INTERRUPTED) say_waiting(cat, why);
       continue;
     }
+    if (result == BRICKS_INVALID || result == BRICKS_BUSY) tap_instead(cat, why);
     fprintf(stderr, "bricks cat: %s\n", why);
     return not_yet ? CAT_TIMEOUT : (int)result;
   }
@@ -195,7 +213,7 @@ static int follow_pipe(struct cat *cat) {
 }
 
 int main(int argc, char **argv) {
-  struct cat cat = {.last_ms = now_ms(), .link_type = 1};
+  struct cat cat = {.last_ms = now_ms(), .link_type = 1, .words = argv};
   const int parsed = cat_parse(argc, argv, &cat.options);
   if (parsed >= 0) return parsed;
   watch_signals();

@@ -175,6 +175,7 @@ bool Engine::check_drained() noexcept {
   if (!said_finished_) {
     said_finished_ = true;
     for (const auto& output : active_->outputs) output->port->finish(output->cell);
+    active_->finish_taps();
   }
   const bool empty = std::all_of(active_->outputs.begin(), active_->outputs.end(),
                                  [](const auto& output) { return output->cell.held == 0; });

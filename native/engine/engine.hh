@@ -15,6 +15,7 @@
 #include "engine/explain.hh"
 #include "engine/plan.hh"
 #include "engine/runtime.hh"
+#include "engine/tap.hh"
 
 namespace bricks {
 
@@ -32,6 +33,10 @@ class Engine {
   EngineSnapshot snapshot();
   // Appends an answer for each brick that inputs lead to. invalid_argument.
   Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
+  // Taps (engine/tap.hh): `name` is the engine's end of the pipe that is made for it.
+  bool has_link(const std::string& name);
+  Status open_tap(const TapRequest& request, const std::string& name);
+  bool close_tap(const std::string& name);  // false: not here
 
  private:
   Engine() = default;
@@ -49,6 +54,8 @@ class Engine {
   void post_request(std::unique_lock<std::mutex>& lock);
   void retire(const Plan& before, const Plan& after);
   void collect_warnings();
+  void prune_taps();
+  std::vector<TapRow> tap_rows();
   std::string not_linked_text() const;
 
   // Engine's thread.
@@ -74,6 +81,7 @@ class Engine {
   std::vector<std::shared_ptr<Plan>> draining_;  // kept until their last batch is through
   LedgerCell retired_inputs_, retired_bricks_, retired_outputs_;
   std::vector<std::string> warnings_;
+  std::vector<std::shared_ptr<Tap>> taps_;
 
   std::mutex mutex_;  // guards the request; the engine takes it only when attention_ is set
   std::condition_variable answered_, drained_changed_;

@@ -132,6 +132,7 @@ Status Engine::apply(const Graph& graph) {
   Status status = Plan::build(graph, plan_.get(), context_, &built);
   if (!status.ok()) return {status.code, "engine " + name_ + ": " + status.message};
   std::shared_ptr<Plan> next(std::move(built));
+  next->set_taps(taps_);
   const std::shared_ptr<Plan> before = plan_;
   run_request(next.get(), false, nullptr);
   plan_ = next;
@@ -139,6 +140,7 @@ Status Engine::apply(const Graph& graph) {
   if (unfinished_done_.load(std::memory_order_acquire)) draining_.clear();
   collect_warnings();
   retire(*before, *next);
+  prune_taps();
   return {};
 }
 
@@ -233,6 +235,11 @@ EngineSnapshot Engine::snapshot() {
                             pipe ? pipe->share()->consumer_pid.load() : 0, pipe ? pipe->slots() : 0,
                             cells.ready[i], pipe ? pipe->silent_ms() : -1, cells.outputs[i]});
   }
+  for (uint32_t i = 0; i < made.inputs.size(); ++i) {
+    made.inputs[i].brick = plan_->bricks[plan_->entry(i)]->id;
+  }
+  for (uint32_t i = 0; i < made.bricks.size(); ++i) made.bricks[i].ways = plan_->ways(i);
+  made.taps = tap_rows();
   made.retired_inputs = retired_inputs_;
   made.retired_bricks = retired_bricks_;
   made.retired_outputs = retired_outputs_;

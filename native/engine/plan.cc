@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/tap.hh"
 #include "wire/decode.hh"
 
 namespace bricks {
@@ -47,6 +48,7 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   }
   batch.decoded = reads_flows_;
   for (Cuts* cuts : cuts_) cuts->any = false;
+  if (!taps_.empty()) tap(-1, input, batch, kAll.data(), batch.count);
   hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
   for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {
     Node& node = nodes_[n];
@@ -61,6 +63,7 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
       const Outlets::List& list = node.lists[o];
       const uint32_t count = list.count();
       if (count == 0) continue;
+      if (!taps_.empty()) tap(static_cast<int32_t>(n), o, batch, list.first, count);
       const Target target = node.targets[o];
       if (target.is_output) {
         Leaf& leaf = leaves_[target.index];
@@ -76,12 +79,13 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
 
 // Packets are shared by all branches of the graph, so they are cut for this output and made whole
 // again after it. A packet that comes to it by several ways is cut on all of them.
-void Plan::transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept {
-  Output& port = *leaf.slot->port;
+void Plan::transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& ways, Batch& batch,
+                       const Index* picks, uint32_t count, bool exclusive) noexcept {
+  Output& port = *slot.port;
   const bool cut =
-      std::any_of(leaf.cuts.begin(), leaf.cuts.end(), [](const Cuts* cuts) { return cuts->any; });
+      std::any_of(ways.begin(), ways.end(), [](const Cuts* cuts) { return cuts->any; });
   if (!cut) {
-    port.transmit(batch, leaf.picks, count, exclusive, leaf.slot->cell);
+    port.transmit(batch, picks, count, exclusive, slot.cell);
     return;
   }
   struct Whole {
@@ -94,10 +98,10 @@ void Plan::transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusiv
   const bool plain = batch.plain;
   batch.plain = false;
   for (uint32_t i = 0; i < count; ++i) {
-    const Index index = leaf.picks[i];
+    const Index index = picks[i];
     Packet& packet = batch.packets[index];
     uint32_t most = packet.length;
-    for (const Cuts* cuts : leaf.cuts) {
+    for (const Cuts* cuts : ways) {
       if (cuts->any) most = std::min(most, cuts->bytes[index]);
     }
     if (most == packet.length) continue;  // so is a packet's second pick
@@ -107,7 +111,7 @@ void Plan::transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusiv
     packet.length = most;
   }
   // No exchange of buffers: it would leave lengths of its own behind.
-  port.transmit(batch, leaf.picks, count, false, leaf.slot->cell);
+  port.transmit(batch, picks, count, false, slot.cell);
   while (changed) {
     const Whole& was = whole[--changed];
     batch.packets[was.packet].flags = was.flags;
@@ -125,7 +129,9 @@ bool Plan::transmit(Batch& batch, bool lossless) noexcept {
     uint32_t count = leaf.count;
     if (lossless) count = port.room(batch, leaf.picks, count);
     // An exchanged buffer belongs to its consumer: not before earlier outputs have their copies.
-    if (count) transmit_leaf(leaf, batch, count, leaf.exclusive && complete);
+    if (count) {
+      transmit_to(*leaf.slot, leaf.cuts, batch, leaf.picks, count, leaf.exclusive && complete);
+    }
     leaf.picks += count;
     leaf.count -= count;
     if (leaf.count) complete = false;
@@ -147,6 +153,7 @@ void Plan::flush(Nanos now, bool all) noexcept {
     leaf.touched = false;
     leaf.slot->port->flush(now, leaf.slot->cell);
   }
+  for (const TapPoint& point : taps_) point.tap->slot.port->flush(now, point.tap->slot.cell);
 }
 
 }  // namespace bricks

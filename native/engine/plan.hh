@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/explain.hh"
 #include "engine/graph.hh"
 #include "engine/outlet_watch.hh"
 #include "engine/slots.hh"
@@ -14,6 +15,8 @@
 #include "wire/flow_hash.hh"
 
 namespace bricks {
+
+struct Tap;  // engine/tap.hh
 
 class Plan {
  public:
@@ -36,7 +39,13 @@ class Plan {
   // Which brick gets an input's packets first (a number of its own), and where a decoded packet of
   // that input would go (engine/explain.hh).
   uint32_t entry(uint32_t input) const noexcept { return entries_[input]; }
-  void explain(const Batch& batch, uint32_t input, struct Explanation* to) const;
+  void explain(const Batch& batch, uint32_t input, Explanation* to) const;
+  std::vector<ExplainStep::Way> ways(uint32_t brick) const;  // of bricks[brick]
+
+  // Taps (engine/tap.hh), between breaths: those whose link is here see what passes from now on.
+  void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);
+  bool has_tap(const Tap& tap) const noexcept;
+  void finish_taps() noexcept;
 
   std::vector<std::shared_ptr<InputSlot>> inputs;
   std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order
@@ -78,7 +87,14 @@ class Plan {
   void find_exclusive();
   void find_cuts();
   Status watch_outlets(const PortContext& context);
-  void transmit_leaf(Leaf& leaf, Batch& batch, uint32_t count, bool exclusive) noexcept;
+  struct TapPoint {
+    int32_t node;    // of nodes_; -1: an input
+    uint32_t which;  // its outlet; or the input
+    Tap* tap;
+  };
+  void tap(int32_t node, uint32_t which, Batch& batch, const Index* picks, uint32_t count) noexcept;
+  static void transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& cuts, Batch& batch,
+                          const Index* picks, uint32_t count, bool exclusive) noexcept;
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
   void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
 
@@ -86,7 +102,8 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
-  std::vector<Cuts*> cuts_;   // all nodes'
+  std::vector<Cuts*> cuts_;  // all nodes'
+  std::vector<TapPoint> taps_;
   bool reads_flows_ = false;  // some brick does: decode
 };
 

@@ -1,6 +1,7 @@
 #include "engine/runtime.hh"
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/engine.hh"
 #include "ports/pipe_directory.hh"
@@ -9,7 +10,8 @@
 namespace bricks {
 
 struct Runtime::State {
-  std::mutex mutex;  // guards the list; engines have locks of their own
+  std::atomic<uint64_t> taps{0};  // how many there have been: their names
+  std::mutex mutex;               // guards the list; engines have locks of their own
   PipeDirectory pipes;
   std::unique_ptr<PipeServer> server;
   std::vector<std::pair<std::string, std::shared_ptr<Engine>>> engines;  // in order of creation
@@ -109,6 +111,31 @@ Status Runtime::explain(const FlowQuestion& question, std::vector<Explanation>* 
     if (Status status = engine->explain(question, answers); !status.ok()) return status;
   }
   return {};
+}
+
+Status Runtime::open_tap(const TapRequest& request, std::string* pipe) {
+  if (request.sample == 0) return {Code::invalid_argument, "a tap's sample is 1 in 1 or more"};
+  TapRequest wanted = request;
+  for (const auto& engine : state_->all()) {
+    // `eth3}0` and `eth3{0` are one link.
+    for (const std::string& name : {request.link, flip_pipe_name(request.link)}) {
+      if (!engine->has_link(name)) continue;
+      wanted.link = name;
+      const std::string made = "tap" + std::to_string(state_->taps.fetch_add(1)) + "{0";
+      Status status = engine->open_tap(wanted, made);
+      if (status.ok()) *pipe = flip_pipe_name(made);
+      return status;
+    }
+  }
+  return {Code::no_such_pipe, "there is no link '" + request.link +
+                                  "'; `bricks status` lists inputs, links and outputs"};
+}
+
+void Runtime::close_tap(const std::string& pipe) {
+  const std::string name = flip_pipe_name(pipe);
+  for (const auto& engine : state_->all()) {
+    if (engine->close_tap(name)) return;
+  }
 }
 
 std::vector<EngineSnapshot> Runtime::snapshot() {

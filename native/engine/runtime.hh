@@ -8,6 +8,7 @@
 
 #include "engine/explain.hh"
 #include "engine/graph.hh"
+#include "engine/tap.hh"
 #include "mem/ledger.hh"
 #include "mem/status.hh"
 
@@ -29,10 +30,12 @@ struct EngineSnapshot {
     std::string name, description;
     bool finished, lossless;
     LedgerCell cell;
+    std::string brick = {};  // that gets its packets first
   };
   struct BrickRow {
     std::string id, kind;
     LedgerCell cell;
+    std::vector<ExplainStep::Way> ways = {};
   };
   struct OutputRow {
     std::string name, brick, description;
@@ -51,6 +54,7 @@ struct EngineSnapshot {
   std::vector<InputRow> inputs;
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;
+  std::vector<TapRow> taps;
   // Sums of what was once part of the graph and is no more: the ledger covers an engine's whole
   // life.
   LedgerCell retired_inputs, retired_bricks, retired_outputs;
@@ -80,6 +84,11 @@ class Runtime {
   std::vector<EngineSnapshot> snapshot();
   // Where that flow would go in every engine's graph, and why. invalid_argument.
   Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
+
+  // Makes a pipe that gets a copy of what passes a link; *pipe is its consumer's name. It is there
+  // until close_tap, or until the link goes. invalid_argument, no_such_pipe.
+  Status open_tap(const TapRequest& request, std::string* pipe);
+  void close_tap(const std::string& pipe);
 
  private:
   Runtime();

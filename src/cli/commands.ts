@@ -1,6 +1,7 @@
 /** The table of all commands. */
 import { BricksError, exitCodes } from '../errors.ts';
 import { bricksCommand } from './bricks.ts';
+import { catCommand } from './cat.ts';
 import { type Command, helpOption, runDirOption } from './command.ts';
 import { completionPage, completionShells } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
@@ -15,40 +16,6 @@ import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { version } from './version.ts';
-
-/** A program of its own (native/client); the launcher in bin/ starts it without Node. */
-const catCommand: Command = {
-  name: 'cat',
-  usage: "'NAME}N' [-w FILE|-] [-c N] [--timeout S] [--follow] [--ng] [-q]",
-  summary: 'a consumer: read a pipe and write pcap',
-  details:
-    'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the\n' +
-    'end of the input.',
-  options: {
-    write: {
-      type: 'string',
-      short: 'w',
-      value: 'FILE',
-      completes: 'file',
-      summary: 'write pcap here; - is stdout',
-    },
-    count: { type: 'string', short: 'c', value: 'N', summary: 'end after N packets' },
-    timeout: {
-      type: 'string',
-      value: 'S',
-      summary: 'end with exit code 124 when nothing has come for S seconds',
-    },
-    follow: { type: 'boolean', summary: 'do not end with the input: wait for the next' },
-    ng: { type: 'boolean', summary: 'write pcapng, which holds packets of several link types' },
-    quiet: { type: 'boolean', short: 'q', summary: 'no summary at the end' },
-    ...helpOption,
-  },
-  words: [1, 1],
-  completes: 'pipe',
-  run: () => {
-    throw new BricksError('usage', 'bricks cat is started by the launcher: type bin/bricks cat …');
-  },
-};
 
 const helpCommand: Command = {
   name: 'help',

@@ -45,6 +45,24 @@ export function printStatus({ engines }: Status): string {
   const bricks = engines.flatMap((engine) =>
     engine.bricks.map(({ id, kind }) => [engine.name, id, kind]),
   );
+  const taps = engines.flatMap((engine) =>
+    engine.taps.map((tap) => [
+      engine.name,
+      tap.link,
+      tap.expression === '' ? '-' : tap.expression,
+      tap.consumer === 0 ? 'none' : String(tap.consumer),
+      tap.passed,
+      tap.packets,
+      dropsInWords(tap.dropped),
+    ]),
+  );
+  const links = engines.flatMap((engine) =>
+    engine.bricks.flatMap(({ id, ways }) =>
+      ways.flatMap(({ link, brick }) =>
+        brick === undefined ? [] : [[engine.name, link, id, brick]],
+      ),
+    ),
+  );
   const warnings = engines.flatMap((engine) =>
     engine.warnings.map((warning) => `${engine.name}: ${warning}\n`),
   );
@@ -62,12 +80,17 @@ export function printStatus({ engines }: Status): string {
     ) +
     section('Inputs', formatTable(['ENGINE', 'INPUT', 'STATE', 'KIND', 'IS'], inputs)) +
     section('Bricks', formatTable(['ENGINE', 'BRICK', 'KIND'], bricks)) +
+    section('Links', formatTable(['ENGINE', 'LINK', 'FROM', 'TO'], links)) +
     section(
       'Outputs',
       formatTable(
         ['ENGINE', 'OUTPUT', 'BRICK', 'CONSUMER', 'STATE', 'HEARTBEAT', 'HELD', 'IS'],
         outputs,
       ),
+    ) +
+    section(
+      'Taps',
+      formatTable(['ENGINE', 'TAP OF', 'FILTER', 'CONSUMER', 'PASSED', 'WANTED', 'DROPPED'], taps),
     ) +
     section('Warnings', warnings.join(''))
   );

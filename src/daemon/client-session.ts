@@ -14,9 +14,15 @@ export interface SessionServices {
   report(name: ReportName): unknown;
   /** Throws a BricksError. */
   explain(question: FlowQuestion): unknown;
+  /** Returns the tap's pipe. Throws a BricksError. */
+  openTap(link: string, expression: string, sample: number): string;
+  closeTap(pipe: string): void;
   /** Begins the daemon's end; returns at once. */
   shutdown(): void;
 }
+
+/** Taps that one connection may hold. */
+const tapsMax = 1024;
 
 /** Output that a client has not read yet; one that lets more pile up is cut off. */
 export const backlogBytesMax = 64 * 1024 * 1024;
@@ -24,6 +30,7 @@ export const backlogBytesMax = 64 * 1024 * 1024;
 /** Serves `socket` until it closes. Lua that it left running is interrupted then. */
 export function serveClient(socket: WebSocket, services: SessionServices): void {
   const owner = {};
+  const taps: string[] = [];
   const send = (response: Response): void => {
     if (socket.readyState !== socket.OPEN) {
       return;
@@ -62,6 +69,14 @@ export function serveClient(socket: WebSocket, services: SessionServices): void 
         return done(id, services.report(request.report));
       case 'explain':
         return done(id, services.explain(request.question));
+      case 'tap': {
+        if (taps.length >= tapsMax) {
+          throw new BricksError('limit_reached', `${tapsMax} taps are the most of one connection`);
+        }
+        const pipe = services.openTap(request.link, request.expression, request.sample);
+        taps.push(pipe);
+        return done(id, pipe);
+      }
       case 'shutdown':
         done(id);
         return services.shutdown();
@@ -83,5 +98,8 @@ export function serveClient(socket: WebSocket, services: SessionServices): void 
     void answer(isBinary ? '' : data.toString());
   });
   socket.on('error', () => socket.terminate()); // a malformed frame, or one too large
-  socket.on('close', () => services.lua.interrupt(owner));
+  socket.on('close', () => {
+    services.lua.interrupt(owner);
+    for (const pipe of taps) services.closeTap(pipe);
+  });
 }

@@ -93,6 +93,10 @@ export class Daemon implements Evaluator {
       lua,
       report: (name: ReportName) => this.#report(name),
       explain: (question: FlowQuestion) => this.#binding.explain(question),
+      openTap: (link: string, expression: string, sample: number) =>
+        this.#binding.openTap(link, expression, sample),
+      closeTap: (pipe: string) =>
+        this.#attempt('closing a tap', () => this.#binding.closeTap(pipe)),
       shutdown: () => {
         this.#log('info', 'a client asks to end');
         void this.close();

@@ -77,10 +77,19 @@ export function parseRequest(text: string): Request {
     }
     case 'explain':
       return { id, type, question: questionOf(fields.get('question')) };
+    case 'tap': {
+      const sample = fields.get('sample');
+      if (typeof sample !== 'number' || !(sample >= 1 && sample <= 2 ** 24)) {
+        refuse('"sample" must be a number from 1 to 16777216');
+      }
+      return { id, type, link: textOf('link'), expression: textOf('expression'), sample };
+    }
     case 'interrupt':
     case 'shutdown':
       return { id, type };
     default:
-      return refuse('"type" must be execute, interrupt, complete, report, explain or shutdown');
+      return refuse(
+        '"type" must be execute, interrupt, complete, report, explain, tap or shutdown',
+      );
   }
 }

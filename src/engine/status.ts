@@ -6,6 +6,20 @@ export interface StatusInput {
   description: string;
   finished: boolean;
   lossless: boolean;
+  /** id of the brick that gets its packets */
+  brick: string;
+}
+/** Copies of what passes links; their counts are no part of the ledger's sum. */
+export interface StatusTap {
+  name: string;
+  link: string;
+  expression: string;
+  sample: number;
+  consumer: number;
+  passed: number;
+  packets: number;
+  delivered: number;
+  dropped: Record<string, number>;
 }
 export interface StatusOutput {
   name: string;
@@ -33,14 +47,22 @@ export interface EngineStatus {
   batch: number;
   breaths: number;
   inputs: StatusInput[];
-  bricks: { id: string; kind: string }[];
+  bricks: { id: string; kind: string; ways: { link: string; brick?: string }[] }[];
   outputs: StatusOutput[];
+  /** What `bricks cat --tap` can read: inputs, links between bricks, outputs. */
+  links: string[];
+  taps: StatusTap[];
   warnings: string[];
 }
 export interface Status {
   /** True when any engine runs. */
   online: boolean;
   engines: EngineStatus[];
+}
+
+function linksOf({ inputs, bricks }: EngineSnapshot): string[] {
+  const between = bricks.flatMap(({ ways = [] }) => ways.map(({ link }) => link));
+  return [...inputs.map(({ name }) => name), ...between];
 }
 
 export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
@@ -54,13 +76,14 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
       cpu: engine.cpu,
       batch: engine.batch,
       breaths: engine.breaths,
-      inputs: engine.inputs.map(({ name, description, finished, lossless }) => ({
+      inputs: engine.inputs.map(({ name, description, finished, lossless, brick = '' }) => ({
         name,
         description,
         finished,
         lossless,
+        brick,
       })),
-      bricks: engine.bricks.map(({ id, kind }) => ({ id, kind })),
+      bricks: engine.bricks.map(({ id, kind, ways = [] }) => ({ id, kind, ways: [...ways] })),
       outputs: engine.outputs.map((row) => ({
         name: row.name,
         description: row.description,
@@ -70,6 +93,18 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         ready: row.ready ?? true,
         heartbeat_ms: row.silentMs ?? null,
         held: row.cell.held,
+      })),
+      links: linksOf(engine),
+      taps: (engine.taps ?? []).map(({ name, link, expression, sample, passed, cell, ...row }) => ({
+        name,
+        link,
+        expression,
+        sample,
+        consumer: row.consumerPid,
+        passed,
+        packets: cell.packets,
+        delivered: cell.delivered,
+        dropped: { ...cell.dropped },
       })),
       warnings: [...engine.warnings],
     })),

@@ -5,9 +5,9 @@
  * catalogue (`src/errors.ts`), and has changed nothing.
  */
 
-import type { Explanation, FlowQuestion, InterfaceState } from './proof.ts';
+import type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 
-export type { ExplainStep, Explanation, FlowQuestion, InterfaceState } from './proof.ts';
+export type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 
 export type OptionValue = boolean | number | string | string[] | number[];
 export type Options = Record<string, OptionValue>;
@@ -93,11 +93,15 @@ export interface InputRow {
   readonly description: string;
   readonly finished: boolean;
   readonly lossless: boolean;
+  /** id of the brick that gets its packets; absent in what tests make up */
+  readonly brick?: string;
   readonly cell: LedgerCell;
 }
 export interface BrickRow {
   readonly id: string;
   readonly kind: string;
+  /** Its outlets; absent in what tests make up. */
+  readonly ways?: ExplainStep['ways'];
   readonly cell: LedgerCell;
 }
 export interface OutputRow {
@@ -130,6 +134,8 @@ export interface EngineSnapshot {
   readonly inputs: readonly InputRow[];
   readonly bricks: readonly BrickRow[];
   readonly outputs: readonly OutputRow[];
+  /** Absent: none. */
+  readonly taps?: readonly TapRow[];
   /** Sums of what was part of the graph once: the ledger covers an engine's whole life. */
   readonly retired: {
     readonly inputs: LedgerCell;
@@ -187,6 +193,13 @@ export interface NativeBinding {
   snapshot(): EngineSnapshot[];
   /** Where that flow goes in every engine's graph, and why; changes nothing. */
   explain(question: FlowQuestion): Explanation[];
+  /**
+   * A pipe with a copy of what passes a link from now on; returns its consumer's name. One address
+   * pair in `sample`. It is there until closeTap, or until the link goes. Throws `no_such_pipe`,
+   * `invalid_argument`.
+   */
+  openTap(link: string, expression: string, sample: number): string;
+  closeTap(pipe: string): void;
 
   /** Throws `no_such_interface`. */
   inspectInterface(name: string): InterfaceState;

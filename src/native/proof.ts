@@ -1,5 +1,7 @@
 /** What the binding explains and finds out; binding.ts has the calls. */
 
+import type { LedgerCell } from './binding.ts';
+
 /** A flow to ask about; native/engine/explain.hh. */
 export interface FlowQuestion {
   readonly protocol: string;
@@ -47,4 +49,17 @@ export interface InterfaceState {
   readonly queues?: number;
   readonly rssKey?: Uint8Array;
   readonly rssSymmetricXor?: boolean;
+}
+
+/** A copy of what passes a link, into a pipe of its own; no part of the ledger's sum. */
+export interface TapRow {
+  readonly name: string;
+  readonly link: string;
+  readonly expression: string;
+  /** One address pair in so many. */
+  readonly sample: number;
+  readonly consumerPid: number;
+  /** Packets that went by, wanted or not. */
+  readonly passed: number;
+  readonly cell: LedgerCell;
 }

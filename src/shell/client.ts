@@ -142,6 +142,18 @@ export class DaemonClient implements Evaluator {
     return done.data;
   }
 
+  /**
+   * A copy of what passes a link from now on, one address pair in `sample`: the name of its pipe.
+   * It is there as long as this connection. Throws what the daemon answered.
+   */
+  async openTap(link: string, expression: string, sample: number): Promise<string> {
+    const done = await this.request({ type: 'tap', link, expression, sample });
+    if (!done.ok) {
+      throw new BricksError(done.error.code, done.error.message);
+    }
+    return String(done.data);
+  }
+
   /** Where a flow goes, and why. Throws what the daemon answered. */
   async explain(question: FlowQuestion): Promise<unknown> {
     const done = await this.request({ type: 'explain', question });

@@ -33,6 +33,8 @@ async function setUp(t: TestContext) {
           return { report: name };
         },
         explain: (question) => [question],
+        openTap: (link) => link,
+        closeTap: () => {},
         shutdown: () => {
           state.shutdowns += 1;
         },

@@ -81,6 +81,10 @@ export class FakeBinding implements NativeBinding {
   explain(): never {
     throw new Error('no packets here');
   }
+  openTap(): string {
+    return 'tap0}0';
+  }
+  closeTap(): void {}
   inspectInterface(): never {
     throw new Error('no interfaces here');
   }
