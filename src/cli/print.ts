@@ -17,6 +17,24 @@ function secondsAgo(milliseconds: number | null): string {
   return milliseconds === null ? '-' : `${(milliseconds / 1000).toFixed(1)} s ago`;
 }
 
+function printTaps(engines: Status['engines']): string {
+  const taps = engines.flatMap((engine) =>
+    engine.taps.map((tap) => [
+      engine.name,
+      tap.link,
+      tap.expression === '' ? '-' : tap.expression,
+      tap.consumer === 0 ? 'none' : String(tap.consumer),
+      tap.passed,
+      tap.packets,
+      dropsInWords(tap.dropped),
+    ]),
+  );
+  return section(
+    'Taps',
+    formatTable(['ENGINE', 'TAP OF', 'FILTER', 'CONSUMER', 'PASSED', 'WANTED', 'DROPPED'], taps),
+  );
+}
+
 export function printStatus({ engines }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
@@ -44,17 +62,6 @@ export function printStatus({ engines }: Status): string {
   );
   const bricks = engines.flatMap((engine) =>
     engine.bricks.map(({ id, kind }) => [engine.name, id, kind]),
-  );
-  const taps = engines.flatMap((engine) =>
-    engine.taps.map((tap) => [
-      engine.name,
-      tap.link,
-      tap.expression === '' ? '-' : tap.expression,
-      tap.consumer === 0 ? 'none' : String(tap.consumer),
-      tap.passed,
-      tap.packets,
-      dropsInWords(tap.dropped),
-    ]),
   );
   const links = engines.flatMap((engine) =>
     engine.bricks.flatMap(({ id, ways }) =>
@@ -88,10 +95,7 @@ export function printStatus({ engines }: Status): string {
         outputs,
       ),
     ) +
-    section(
-      'Taps',
-      formatTable(['ENGINE', 'TAP OF', 'FILTER', 'CONSUMER', 'PASSED', 'WANTED', 'DROPPED'], taps),
-    ) +
+    printTaps(engines) +
     section('Warnings', warnings.join(''))
   );
 }

@@ -27,6 +27,19 @@ const tapsMax = 1024;
 /** Output that a client has not read yet; one that lets more pile up is cut off. */
 export const backlogBytesMax = 64 * 1024 * 1024;
 
+function openTap(
+  { link, expression, sample }: Extract<Request, { type: 'tap' }>,
+  taps: string[],
+  services: SessionServices,
+): string {
+  if (taps.length >= tapsMax) {
+    throw new BricksError('limit_reached', `${tapsMax} taps are the most of one connection`);
+  }
+  const pipe = services.openTap(link, expression, sample);
+  taps.push(pipe);
+  return pipe;
+}
+
 /** Serves `socket` until it closes. Lua that it left running is interrupted then. */
 export function serveClient(socket: WebSocket, services: SessionServices): void {
   const owner = {};
@@ -69,14 +82,8 @@ export function serveClient(socket: WebSocket, services: SessionServices): void 
         return done(id, services.report(request.report));
       case 'explain':
         return done(id, services.explain(request.question));
-      case 'tap': {
-        if (taps.length >= tapsMax) {
-          throw new BricksError('limit_reached', `${tapsMax} taps are the most of one connection`);
-        }
-        const pipe = services.openTap(request.link, request.expression, request.sample);
-        taps.push(pipe);
-        return done(id, pipe);
-      }
+      case 'tap':
+        return done(id, openTap(request, taps, services));
       case 'shutdown':
         done(id);
         return services.shutdown();
