@@ -10,6 +10,8 @@ const files = sourceFiles();
 const floors: Readonly<Record<string, readonly string[]>> = {
   abi: [],
   client: ['abi'],
+  // Libraries for LD_PRELOAD: other programs' interfaces, served by libbricks.
+  preload: ['abi'],
   mem: ['abi'],
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],

@@ -97,6 +97,10 @@ int bricks_fd(bricks_consumer *consumer);
 uint32_t bricks_link_type(const bricks_consumer *consumer);
 const char *bricks_name(const bricks_consumer *consumer);
 
+/* Packets for this pipe that were dropped before they got into it, since it was opened: it was
+ * full. The ledger has the reasons. */
+uint64_t bricks_dropped(const bricks_consumer *consumer);
+
 /* After BRICKS_GONE: 1 when the engine took the pipe down in order, 0 when the daemon vanished. */
 int bricks_closed(const bricks_consumer *consumer);
 

@@ -53,7 +53,8 @@ struct bricks_pipe {
 
   uint32_t producer_state; /* engine's line */
   uint32_t producer_waits; /* 1: the engine wants `space` signalled when head moves */
-  uint8_t pad2[56];
+  uint64_t lost; /* packets for this pipe that were dropped before they got into the ring */
+  uint8_t pad2[48];
 
   uint32_t consumer_waits; /* consumer's line; 1: it wants `data` signalled when tail moves */
   uint32_t pad3;
@@ -65,6 +66,7 @@ struct bricks_pipe {
   char name[BRICKS_NAME_BYTES];
 };
 BRICKS_NAIL(offsetof(struct bricks_pipe, producer_state) == 128);
+BRICKS_NAIL(offsetof(struct bricks_pipe, lost) == 136);
 BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_waits) == 192);
 BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_beat) == 200);
 BRICKS_NAIL(sizeof(struct bricks_pipe) == 512);

@@ -264,6 +264,10 @@ uint32_t bricks_link_type(const bricks_consumer *c) { return c->reader.link_type
 
 const char *bricks_name(const bricks_consumer *c) { return c->name; }
 
+uint64_t bricks_dropped(const bricks_consumer *c) {
+  return __atomic_load_n(&c->reader.pipe->lost, __ATOMIC_RELAXED);
+}
+
 int bricks_closed(const bricks_consumer *c) { return c->reader.state == BRICKS_PRODUCER_CLOSED; }
 
 const char *bricks_result_text(bricks_result result) {

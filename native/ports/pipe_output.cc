@@ -250,6 +250,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
     const bool attached = share_->consumer_pid.load(std::memory_order_relaxed) != 0;
     const Drop reason = attached ? Drop::ring_full : Drop::no_consumer;
     cell.drop(stalled ? Drop::stalled : reason, count - done);
+    tell_lost(cell.dropped_total());
   }
 }
 
@@ -284,6 +285,10 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
   }
   ++packets_;
   return true;
+}
+
+void PipeOutput::tell_lost(uint64_t packets) noexcept {
+  shared(pipe_->lost).store(packets, std::memory_order_relaxed);
 }
 
 void PipeOutput::wake_consumer() noexcept {

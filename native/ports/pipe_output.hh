@@ -54,6 +54,7 @@ class PipeOutput final : public Output {
   uint32_t fitting(const Batch& batch, const Index* picks, uint32_t count,
                    LedgerCell& cell) noexcept;
   void settle(LedgerCell& cell) noexcept;
+  void tell_lost(uint64_t packets) noexcept;  // to the consumer: all that never got in
   bool stalled() const noexcept { return stalled_; }
   bool attached() const noexcept {
     return share_->consumer_pid.load(std::memory_order_relaxed) != 0;

@@ -143,6 +143,7 @@ void SpillOutput::flush(Nanos now, LedgerCell& cell) noexcept {
     pipe_->finish(cell);
   }
   count_held(cell);
+  pipe_->tell_lost(cell.dropped_total());
 }
 
 void SpillOutput::finish(LedgerCell& cell) noexcept {
