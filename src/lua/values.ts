@@ -48,6 +48,7 @@ export type LuaValue =
 /** What API functions return; arrays and objects become new tables. */
 export type Result =
   | undefined
+  | null
   | boolean
   | number
   | string
@@ -124,7 +125,7 @@ export function pushText(L: LuaState, text: string): void {
 
 /** Pushes a value of ours; a handle becomes new userdata with its class's metatable. */
 export function pushResult(L: LuaState, value: Result): void {
-  if (value === undefined) lua.lua_pushnil(L);
+  if (value === undefined || value === null) lua.lua_pushnil(L);
   else if (typeof value === 'boolean') lua.lua_pushboolean(L, value);
   else if (typeof value === 'number') lua.lua_pushnumber(L, value);
   else if (typeof value === 'string') pushText(L, value);
