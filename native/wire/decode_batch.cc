@@ -9,6 +9,7 @@
 
 #include "wire/bytes.hh"
 #include "wire/decode.hh"
+#include "wire/decode_common.hh"
 #include "wire/udp_tunnels.hh"
 
 #if defined(__x86_64__)
@@ -53,6 +54,9 @@ void decode_one_slow(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
   batch.header_faults[static_cast<uint32_t>(fault)] += fault != HeaderFault::none;
 }
 
+// Decodes packets from number `i` on, up to the first that is not plain: returns its number.
+using Decoder = uint32_t (*)(Batch&, uint32_t i, const HashSeed&) noexcept;
+
 #if defined(__x86_64__)
 
 // Bytes 12..27 of the frame: ethertype 0800; version 4, IHL 5; no fragment bits; protocol 0-7 or
@@ -87,13 +91,14 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 
-// The loop, with the ordering of the two words left to the build: low and high in lane 0.
+// The loop, with the ordering of the two words left to the build: low and high in lane 0. It calls
+// nothing, so all it needs stays in registers, and ends at the first packet of another kind.
 #define BRICKS_DECODE_LOOP(ORDER)                                                                \
   const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle);    \
   const __m128i source = constant(kSource), target = constant(kTarget);                          \
   const __m128i tunnels = constant(kPorts.bytes);                                                \
   const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                     \
-  for (uint32_t i = 0, count = batch.count; i < count; ++i) {                                    \
+  for (const uint32_t count = batch.count; i < count; ++i) {                                     \
     const Packet& packet = batch.packets[i];                                                     \
     const uint8_t* frame = packet.data;                                                          \
     __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data); \
@@ -103,7 +108,7 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
       const __m128i from = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, source), tunnels);           \
       const __m128i to = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, target), tunnels);             \
       const __m128i odd = _mm_or_si128(off, _mm_or_si128(from, to));                             \
-      if (__builtin_expect(_mm_testz_si128(odd, odd) & (kTcpUdp >> (frame[23] & 31) & 1) &       \
+      if (__builtin_expect(_mm_testz_si128(odd, odd) && (kTcpUdp >> (frame[23] & 31) & 1) &&     \
                                total_fits(frame, packet.length),                                 \
                            1)) {                                                                 \
         const __m128i ends = _mm_shuffle_epi8(behind, key);                                      \
@@ -114,11 +119,12 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
         continue;                                                                                \
       }                                                                                          \
     }                                                                                            \
-    decode_one_slow(batch, i, seed);                                                             \
-  }
+    break;                                                                                       \
+  }                                                                                              \
+  return i;
 
-__attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
-                                                         const HashSeed& seed) noexcept {
+__attribute__((target("arch=x86-64-v4"))) uint32_t decode_v4(Batch& batch, uint32_t i,
+                                                             const HashSeed& seed) noexcept {
   BRICKS_DECODE_LOOP({
     const __m128i other = _mm_shuffle_epi32(ends, 0x4e);
     low = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_min_epu64(ends, other)));
@@ -136,16 +142,12 @@ __attribute__((target("arch=x86-64-v4"))) void decode_v4(Batch& batch,
     high = reverse ? a : b;                                           \
   }
 
-__attribute__((target("arch=x86-64-v3"))) void decode_v3(Batch& batch,
-                                                         const HashSeed& seed) noexcept {
-  BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)
-}
+__attribute__((target("arch=x86-64-v3"))) uint32_t decode_v3(Batch& batch, uint32_t i,
+                                                             const HashSeed& seed) noexcept {
+    BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)}
 
-void decode_v2(Batch& batch, const HashSeed& seed) noexcept {
-  BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)
-}
-
-using Decoder = void (*)(Batch&, const HashSeed&) noexcept;
+uint32_t decode_v2(Batch& batch, uint32_t i,
+                   const HashSeed& seed) noexcept {BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)}
 
 Decoder best_decoder() noexcept {
   if (__builtin_cpu_supports("x86-64-v4")) return decode_v4;
@@ -162,14 +164,11 @@ inline bool is_plain(const uint8_t* frame) noexcept {
   return kind & whole & ((frame[23] == 6) | (frame[23] == 17)) & !tunnel;
 }
 
-void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
-  for (uint32_t i = 0; i < batch.count; ++i) {
+uint32_t decode_scalar(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
+  for (; i < batch.count; ++i) {
     const Packet& packet = batch.packets[i];
     const uint8_t* frame = packet.data;
-    if (packet.length < kFastBytes || !is_plain(frame) || !total_fits(frame, packet.length)) {
-      decode_one_slow(batch, i, seed);
-      continue;
-    }
+    if (packet.length < kFastBytes || !is_plain(frame) || !total_fits(frame, packet.length)) break;
     const uint8_t protocol = frame[23];
     const uint64_t a =
         endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
@@ -177,9 +176,16 @@ void decode_scalar(Batch& batch, const HashSeed& seed) noexcept {
         endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
     store_found(batch, i, digest_endpoints(a, b, seed), a > b);
   }
+  return i;
 }
 
+Decoder best_decoder() noexcept { return decode_scalar; }
+
 #endif
+
+// Once so many of a batch are not plain, the rest of it goes the way that mixtures do not slow
+// down.
+constexpr uint32_t kOthersMax = 4;
 
 }  // namespace
 
@@ -190,12 +196,17 @@ void decode(Batch& batch, const HashSeed& seed) noexcept {
     for (uint32_t i = 0; i < batch.count; ++i) decode_one_slow(batch, i, seed);
     return;
   }
-#if defined(__x86_64__)
-  static const Decoder decoder = best_decoder();
-  decoder(batch, seed);
-#else
-  decode_scalar(batch, seed);
-#endif
+  static const Decoder decode_plain = best_decoder();
+  uint32_t i = 0;
+  for (uint32_t others = 0; (i = decode_plain(batch, i, seed)) < batch.count; ++i, ++others) {
+    if (others == kOthersMax) {
+      Index rest[kBatchMax];
+      const uint32_t count = decode_mixed(batch, i, seed, rest);
+      for (uint32_t r = 0; r < count; ++r) decode_one_slow(batch, rest[r], seed);
+      return;
+    }
+    if (!decode_common(batch, i, seed)) decode_one_slow(batch, i, seed);
+  }
 }
 
 }  // namespace bricks
