@@ -51,9 +51,8 @@ class Brick {
   virtual void outlet_changed(uint32_t outlet, OutletState state) noexcept {
     (void)outlet, (void)state;
   }
-  // What the pipes behind its outlets have no room for is to wait in the engine's spill pool.
-  // Control thread.
-  virtual bool spills() const noexcept { return false; }
+  // Live flows that stay with that outlet; -1: it does not know. Between breaths, engine's thread.
+  virtual int64_t outlet_sessions(uint32_t outlet) const noexcept { return (void)outlet, -1; }
   // Between breaths, engine's thread: fills in up to kFiguresMax, returns how many.
   virtual uint32_t figures(Figure* to) const noexcept { return (void)to, 0; }
   // Between breaths: what push() would do with this decoded packet; changes nothing. The default:
@@ -70,9 +69,9 @@ class SessionTable;  // sessions/session_table.hh: the engine's
 
 // What the engine knows when it makes a brick.
 struct BrickPlace {
-  uint32_t outlets;  // how many there will be
-  uint32_t level;    // 1 for a root, 2 for its children, ...
-  std::vector<std::string> outlet_names;
+  uint32_t outlets;                       // how many there will be
+  uint32_t level;                         // 1 for a root, 2 for its children, ...
+  std::vector<std::string> outlet_names;  // pipes without what their names have after '?'
   std::string id = {};               // the brick's, unique in its engine and kept across changes
   SessionTable* sessions = nullptr;  // outlives the brick; null: none (tests)
   const Brick* before = nullptr;     // the brick of that id it takes over from; null: none
@@ -91,6 +90,9 @@ struct BrickType {
   std::span<const OptionDescriptor> options;
   // `options` are checked and complete.
   Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);
+  // Whether what the pipes behind its outlets have no room for is to wait in the engine's spill
+  // pool; null: no.
+  bool (*spills)(const Options& options) = nullptr;
 };
 
 // All kinds, in packet-bricks' order (bricks/brick_types.cc).

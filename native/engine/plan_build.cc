@@ -123,7 +123,7 @@ Status Plan::add_bricks(const Graph& graph, const Plan* current,
     }
     slot->place = {static_cast<uint32_t>(node.outlets.size()), node.level, {}};
     for (const Graph::Outlet& outlet : node.outlets) {
-      slot->place.outlet_names.push_back(outlet.name);
+      slot->place.outlet_names.push_back(bare_pipe_name(outlet.name));
     }
     std::shared_ptr<BrickSlot> kept;
     for (size_t i = 0; current && i < current->bricks.size(); ++i) {
@@ -255,7 +255,8 @@ void Plan::find_exclusive() {
 Status Plan::watch_outlets(const PortContext& context) {
   std::vector<std::shared_ptr<SpillPool>> pools(leaves_.size());
   for (const Node& node : nodes_) {
-    const bool spills = node.slot->brick->spills();
+    const BrickType& type = *node.slot->type;
+    const bool spills = type.spills && type.spills(node.slot->options);
     std::shared_ptr<SpillPool> pool;
     if (spills) {
       if (Status status = context.spills->get(&pool); !status.ok()) return status;

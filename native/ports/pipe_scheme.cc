@@ -17,7 +17,8 @@ constexpr OptionDescriptor kOptions[] = {
     {"heartbeat", OptionType::number, "5", 0, kHeartbeatMaxMs / 1000, nullptr,
      "seconds without a sign of life after which the consumer counts as hung; 0: never"},
     {"restart_buffer", OptionType::number, "0", 0, kRestartBufferMaxMs / 1000, nullptr,
-     "seconds that packets are kept for, in the engine's spill pool, when the consumer leaves"},
+     "seconds that packets wait in the engine's spill pool for a consumer that has left; they wait "
+     "there, too, for one that is there and does not read"},
     {"spill", OptionType::integer, "0", 0, kSpillBuffersMax, nullptr,
      "buffers of the engine's pool that it may spill to when full, and keep for a consumer that "
      "reloads; 0: all of them where the engine or its LoadBalancer spills"},

@@ -162,6 +162,12 @@ Status parse_port_name(const std::string& text, PortName* name) {
   return {};
 }
 
+std::string bare_pipe_name(const std::string& name) {
+  PortName parsed;
+  if (!parse_port_name(name, &parsed).ok() || parsed.scheme != "pipe") return name;
+  return name.substr(0, name.find('?'));
+}
+
 std::string flip_pipe_name(const std::string& name) {
   std::string flipped = name;
   const size_t brace = name.find_last_of("{}");

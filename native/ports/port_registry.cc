@@ -5,8 +5,8 @@
 namespace bricks {
 namespace {
 
-constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme, &kFifoScheme,
-                                          &kGenScheme, &kNullScheme};
+constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme,
+                                          &kFifoScheme,   &kGenScheme,  &kNullScheme};
 
 struct Opening {
   PortName name;

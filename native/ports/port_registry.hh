@@ -29,6 +29,9 @@ struct PortName {
 // Syntax only: opens nothing. invalid_port_name says what is wrong and shows a right one.
 Status parse_port_name(const std::string& text, PortName* name);
 
+// "eth3{0?slots=64" -> "eth3{0"; names of other ports as they are.
+std::string bare_pipe_name(const std::string& name);
+
 // The other end's name: "eth3{0" <-> "eth3}0" (the last brace counts); other names as they are.
 std::string flip_pipe_name(const std::string& name);
 

@@ -74,7 +74,9 @@ void SpillOutput::transmit(Batch& batch, const Index* picks, uint32_t count, boo
   if (fit) pipe_->transmit(batch, picks, fit, exclusive, cell);
   if (fit == count) return;
   // What waits is waited for: newer packets queue up behind it, whatever the reason was.
-  const bool keeps = policy_.always || told_ || queue_.packets || consumer_reloads();
+  // A tool that restarts stops reading before it lets go: with a restart buffer that counts, too.
+  const bool restarts = policy_.restart_ms && (pipe_->attached() || consumer_reloads());
+  const bool keeps = policy_.always || told_ || queue_.packets || restarts;
   const uint32_t kept = keeps ? keep(batch, picks + fit, count - fit, cell) : 0;
   if (const uint32_t lost = count - fit - kept) {
     const Drop reason = pipe_->attached() ? Drop::ring_full : Drop::no_consumer;
