@@ -58,7 +58,7 @@ export function clangFormat(): Outcome {
     const reason = 'C++ format: clang-format-14 is not installed';
     return { passed: 0, failed: 0, skipped: [reason], failures: [] };
   }
-  const sources = ['native', 'test/native', 'bench', 'examples']
+  const sources = ['native', 'test/native', 'bench', 'fuzz', 'examples']
     .filter((folder) => existsSync(folder))
     .flatMap((folder) =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -1,8 +1,9 @@
 /**
  * `npm test [-- PATTERN…]`: lint, native tests (plain and under sanitizers), TypeScript tests.
  * Prints what it does as it goes; the last line is `N passed, N failed`. A pattern picks steps by
- * name (lint, native, address, thread) and TypeScript tests by file name.
+ * name (lint, native, address, thread, fuzz) and TypeScript tests by file name.
  */
+import { fuzzDecoder } from './test-fuzz.ts';
 import { clangFormat, lint, nativeTests, type Outcome, sanitizers } from './test-native.ts';
 import { nodeTests, testFiles } from './test-node.ts';
 
@@ -24,6 +25,7 @@ const steps: Step[] = [
   { name: 'lint: C++ format', run: clangFormat },
   { name: 'native', run: () => nativeTests('release') },
   ...sanitizers.map(({ name }) => ({ name: `native: ${name}`, run: () => nativeTests(name) })),
+  { name: 'fuzz', run: fuzzDecoder },
 ].filter((step) => wanted(step.name));
 
 // Unit tests two files at a time, the others (daemons, network namespaces, big captures) alone.
@@ -37,7 +39,9 @@ for (const [name, group, concurrency] of [
 
 if (steps.length === 0) {
   console.error(`npm test: nothing is called ${patterns.join(' or ')}. There are:`);
-  console.error(['lint', 'native', ...sanitizers.map(({ name }) => name), ...files].join('\n'));
+  console.error(
+    ['lint', 'native', ...sanitizers.map(({ name }) => name), 'fuzz', ...files].join('\n'),
+  );
   process.exit(2);
 }
 
