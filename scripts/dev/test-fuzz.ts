@@ -47,7 +47,13 @@ export function fuzzDecoder(): Outcome {
     console.log(`seed ${seed}, ${seconds} s (BRICKS_FUZZ_SEED and BRICKS_FUZZ_SECONDS set them)`);
     const run = spawnSync(
       path.resolve(folder, 'decode'),
-      [`-max_total_time=${seconds}`, `-seed=${seed}`, '-max_len=512', '-print_final_stats=1', corpus],
+      [
+        `-max_total_time=${seconds}`,
+        `-seed=${seed}`,
+        '-max_len=512',
+        '-print_final_stats=1',
+        corpus,
+      ],
       { cwd: work, encoding: 'utf8', maxBuffer: 1 << 26 },
     );
     const inputs = /number_of_executed_units: (\d+)/.exec(run.stderr)?.[1];
