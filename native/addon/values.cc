@@ -294,6 +294,16 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("consumerPid", from.consumer_pid);
              set_count(row, "passed", from.passed);
            }));
+  Napi::Array draining = Napi::Array::New(env);
+  for (const DrainRow& from : snapshot.draining) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("brick", from.brick);
+    row.Set("output", from.outlet);
+    row.Set("since", static_cast<double>(from.since));
+    row.Set("sessions", static_cast<double>(from.sessions));
+    draining.Set(draining.Length(), row);
+  }
+  made.Set("draining", draining);
   Napi::Object retired = Napi::Object::New(env);
   retired.Set("inputs", from_cell(env, snapshot.retired_inputs));
   retired.Set("bricks", from_cell(env, snapshot.retired_bricks));

@@ -124,6 +124,7 @@ void Engine::copy_cells(Cells& cells) noexcept {
       }
     }
   }
+  drains_.count();
   cells.breaths = breaths_;
   const std::shared_ptr<SpillPool>& pool = context_.spills->there();
   cells.spill_free = pool ? pool->free_buffers() : 0;

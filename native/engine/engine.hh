@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/drain.hh"
 #include "engine/explain.hh"
 #include "engine/plan.hh"
 #include "engine/runtime.hh"
@@ -81,6 +82,7 @@ class Engine {
   std::vector<std::shared_ptr<Plan>> draining_;  // kept until their last batch is through
   LedgerCell retired_inputs_, retired_bricks_, retired_outputs_;
   std::vector<std::string> warnings_;
+  DrainList drains_;  // counted by the engine's thread while it is asked for a snapshot
   std::vector<std::shared_ptr<Tap>> taps_;
 
   std::mutex mutex_;  // guards the request; the engine takes it only when attention_ is set

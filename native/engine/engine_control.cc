@@ -136,6 +136,7 @@ Status Engine::apply(const Graph& graph) {
   const std::shared_ptr<Plan> before = plan_;
   run_request(next.get(), false, nullptr);
   plan_ = next;
+  drains_.update(*next);
   draining_.push_back(before);
   if (unfinished_done_.load(std::memory_order_acquire)) draining_.clear();
   collect_warnings();
@@ -244,6 +245,7 @@ EngineSnapshot Engine::snapshot() {
   made.retired_bricks = retired_bricks_;
   made.retired_outputs = retired_outputs_;
   made.warnings = warnings_;
+  made.draining = drains_.rows();
   return made;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/drain.hh"
 #include "engine/explain.hh"
 #include "engine/graph.hh"
 #include "engine/tap.hh"
@@ -55,6 +56,7 @@ struct EngineSnapshot {
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;
   std::vector<TapRow> taps;
+  std::vector<DrainRow> draining;
   // Sums of what was once part of the graph and is no more: the ledger covers an engine's whole
   // life.
   LedgerCell retired_inputs, retired_bricks, retired_outputs;

@@ -70,6 +70,15 @@ export function printStatus({ engines }: Status): string {
       ),
     ),
   );
+  const draining = engines.flatMap((engine) =>
+    engine.draining.map(({ brick, output, sessions, since }) => [
+      engine.name,
+      brick,
+      output,
+      sessions,
+      new Date(since * 1000).toISOString(),
+    ]),
+  );
   const warnings = engines.flatMap((engine) =>
     engine.warnings.map((warning) => `${engine.name}: ${warning}\n`),
   );
@@ -96,6 +105,10 @@ export function printStatus({ engines }: Status): string {
       ),
     ) +
     printTaps(engines) +
+    section(
+      'Draining',
+      formatTable(['ENGINE', 'BRICK', 'OUTPUT', 'SESSIONS LEFT', 'SINCE'], draining),
+    ) +
     section('Warnings', warnings.join(''))
   );
 }

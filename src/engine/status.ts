@@ -49,6 +49,8 @@ export interface EngineStatus {
   inputs: StatusInput[];
   bricks: { id: string; kind: string; ways: { link: string; brick?: string }[] }[];
   outputs: StatusOutput[];
+  /** Outputs that get no new flows; `since` in seconds since 1970. */
+  draining: { brick: string; output: string; since: number; sessions: number }[];
   /** What `bricks cat --tap` can read: inputs, links between bricks, outputs. */
   links: string[];
   taps: StatusTap[];
@@ -106,6 +108,7 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         delivered: cell.delivered,
         dropped: { ...cell.dropped },
       })),
+      draining: (engine.draining ?? []).map((row) => ({ ...row })),
       warnings: [...engine.warnings],
     })),
   };

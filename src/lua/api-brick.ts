@@ -12,6 +12,7 @@ import {
   chained,
   type HandleMethod,
 } from './api.ts';
+import { drainMethods, forgetDrained } from './api-drain.ts';
 import { ruleMethods } from './api-rules.ts';
 import { checkedOptions, newOptions, tableOptions } from './brick-options.ts';
 import { printHelp } from './help.ts';
@@ -80,6 +81,7 @@ function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): t
     // null: may be there several times: the last one goes.
     const last = brick.outputs.lastIndexOf(name);
     brick.outputs = brick.outputs.filter((_, index) => index !== last);
+    forgetDrained(brick, name);
   });
   return chained;
 }
@@ -171,6 +173,7 @@ const brickMethods: readonly HandleMethod<Brick>[] = [
     example: 'lb:get().tuple',
     call: (context, self) => optionsWithRules(context, self),
   },
+  ...drainMethods,
   ...ruleMethods,
 ];
 

@@ -120,6 +120,16 @@ export interface OutputRow {
   readonly cell: LedgerCell;
 }
 
+export interface DrainRow {
+  /** id of the brick, and which of its outputs. */
+  readonly brick: string;
+  readonly output: string;
+  /** Seconds since 1970. */
+  readonly since: number;
+  /** Live flows that stay with it; -1: the brick does not know. */
+  readonly sessions: number;
+}
+
 export interface EngineSnapshot {
   readonly name: string;
   readonly running: boolean;
@@ -134,6 +144,8 @@ export interface EngineSnapshot {
   readonly inputs: readonly InputRow[];
   readonly bricks: readonly BrickRow[];
   readonly outputs: readonly OutputRow[];
+  /** Outputs that get no new flows. Absent: none. */
+  readonly draining?: readonly DrainRow[];
   /** Absent: none. */
   readonly taps?: readonly TapRow[];
   /** Sums of what was part of the graph once: the ledger covers an engine's whole life. */
