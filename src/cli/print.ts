@@ -35,6 +35,19 @@ function printTaps(engines: Status['engines']): string {
   );
 }
 
+function drainingTable(engines: Status['engines']): string {
+  const rows = engines.flatMap((engine) =>
+    engine.draining.map(({ brick, output, sessions, since }) => [
+      engine.name,
+      brick,
+      output,
+      sessions,
+      new Date(since * 1000).toISOString(),
+    ]),
+  );
+  return formatTable(['ENGINE', 'BRICK', 'OUTPUT', 'SESSIONS LEFT', 'SINCE'], rows);
+}
+
 export function printStatus({ engines }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
@@ -70,15 +83,6 @@ export function printStatus({ engines }: Status): string {
       ),
     ),
   );
-  const draining = engines.flatMap((engine) =>
-    engine.draining.map(({ brick, output, sessions, since }) => [
-      engine.name,
-      brick,
-      output,
-      sessions,
-      new Date(since * 1000).toISOString(),
-    ]),
-  );
   const warnings = engines.flatMap((engine) =>
     engine.warnings.map((warning) => `${engine.name}: ${warning}\n`),
   );
@@ -105,10 +109,7 @@ export function printStatus({ engines }: Status): string {
       ),
     ) +
     printTaps(engines) +
-    section(
-      'Draining',
-      formatTable(['ENGINE', 'BRICK', 'OUTPUT', 'SESSIONS LEFT', 'SINCE'], draining),
-    ) +
+    section('Draining', drainingTable(engines)) +
     section('Warnings', warnings.join(''))
   );
 }
