@@ -14,6 +14,7 @@ import { flowOf } from '../src/capture/flow.ts';
 import { readCapture } from '../src/capture/read.ts';
 import type { CaptureRecord } from '../src/capture/record.ts';
 import { exitCodes } from '../src/errors.ts';
+import { judged } from './support/judged.ts';
 import {
   capturesMissing,
   fitsClassicPcap,
@@ -40,14 +41,11 @@ const isJudged = (capture: SharedCapture) =>
   !capture.format.includes('modified') &&
   !capture.file.endsWith('/shb-option-too-long.pcapng');
 
-/** The verdict by the innermost flows, or, of an engine that knows the outermost only, by these. */
-function judge(
+/** The verdict by the innermost flows; ICMP errors belong to those that they quote. */
+const judge = (
   input: readonly CaptureRecord[],
   outputs: readonly (readonly CaptureRecord[])[],
-): PartitionReport {
-  const report = comparePartition(input, outputs, { outer: false });
-  return report.ok ? report : comparePartition(input, outputs, { outer: true });
-}
+): PartitionReport => comparePartition(input, outputs, judged);
 
 const frameBytesMax = 65_535;
 const fits = ({ data }: CaptureRecord) => data.length <= frameBytesMax;

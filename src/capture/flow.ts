@@ -12,10 +12,8 @@ import { carriedBy } from './tunnels.ts';
 export interface FlowOptions {
   /** Go by the outermost IP header; only TCP and UDP have flows. */
   readonly outer?: boolean;
-  /** Judge fragments, too: those of one datagram belong together. Default: they have no flow. */
+  /** Fragments belong to the flow of their datagram's first one. Default: they have no flow. */
   readonly fragments?: boolean;
-  /** With `fragments`: they belong to the flow of their datagram's first one. */
-  readonly follow?: boolean;
 }
 
 /** What a frame says about its flow, before anything is known of other frames. */
@@ -59,7 +57,7 @@ function quotedBy({ version, protocol, body }: IpHeader): Carried | undefined {
 /** Undefined where there is no IP header that makes sense. */
 export function sightingOf(
   { linkType, data }: CaptureRecord,
-  { outer = true }: FlowOptions = {},
+  { outer = false }: FlowOptions = {},
 ): Sighting | undefined {
   const first: string[] = [];
   let carried: Carried | undefined = ofLink(linkType, new Bytes(data));
@@ -126,9 +124,8 @@ class Datagrams {
 }
 
 /**
- * The flow of every packet of a capture. With `follow`, a fragment's is that of its datagram's
- * first one, whether that comes before or after it; where none comes, the datagram is a flow of
- * its own.
+ * The flow of every packet of a capture. A fragment's is that of its datagram's first one, whether
+ * that comes before or after it; where none comes, the datagram is a flow of its own.
  * A fragment may have to wait for its first one, and so keeps its order among the fragments of its
  * datagram only.
  */
@@ -136,7 +133,7 @@ export function membershipsOf(
   records: readonly CaptureRecord[],
   options: FlowOptions = {},
 ): (Membership | undefined)[] {
-  const { fragments = false, follow = false } = options;
+  const { fragments = false } = options;
   const members: (Membership | undefined)[] = [];
   const datagrams = new Datagrams();
   records.forEach((record, index) => {
@@ -152,10 +149,10 @@ export function membershipsOf(
     }
     const whole = sighting.part === undefined;
     const datagram = datagrams.at(inDatagram, record.timestampNs);
-    const flow = whole && follow ? sighting.flow : datagram.flow;
+    const flow = whole ? sighting.flow : datagram.flow;
     members.push({ flow, sequence: `${flow} ${inDatagram}` });
     if (!datagram.isKnown && !whole) datagram.waiting.push(index);
-    for (const name of follow ? sighting.first : []) {
+    for (const name of sighting.first) {
       const begun = datagrams.at(name, record.timestampNs);
       begun.flow = flow;
       begun.isKnown = true;

@@ -40,12 +40,24 @@ export function ofEthernet(body: Bytes): Carried {
   return { type: body.u16(12) ?? 0, body: body.from(14) };
 }
 
-/** Behind the last label: IP by its version, else a pseudowire with or without control word. */
+/** Is that a frame with something in it that we know? */
+function isFrame(body: Bytes): boolean {
+  let { type, body: rest } = ofEthernet(body);
+  while (vlanTags.has(type)) {
+    type = rest.u16(2) ?? 0;
+    rest = rest.from(4);
+  }
+  const version = (rest.u8(0) ?? 0) >> 4;
+  if (type === etherTypes.ipv4) return version === 4;
+  if (type === etherTypes.ipv6) return version === 6;
+  return type === 0x0806 || type === pppoeSession || mplsTypes.has(type);
+}
+
+/** Behind the last label: IP, or a pseudowire with or without control word. Nothing says which. */
 function belowLabels(body: Bytes): Carried {
   const ip = byVersion(body);
-  if (ip.type !== 0) return ip;
-  const isControlWord = (body.u8(0) ?? 0x10) >> 4 === 0;
-  return isControlWord ? ofEthernet(body.from(4)) : ofEthernet(body);
+  if (ip.type !== 0) return isFrame(body) ? ofEthernet(body) : ip;
+  return ofEthernet(!isFrame(body) && isFrame(body.from(4)) ? body.from(4) : body);
 }
 
 /** One step through a shim; undefined where there is none. */

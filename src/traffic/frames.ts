@@ -31,7 +31,8 @@ export function checksum(...parts: readonly Buffer[]): number {
   return ~sum & 0xffff;
 }
 
-function pseudoHeader(from: Host, to: Host, protocol: number, length: number): Buffer {
+/** What TCP, UDP and ICMPv6 checksums cover beside the packet (RFC 768, 8200). */
+export function pseudoHeader(from: Host, to: Host, protocol: number, length: number): Buffer {
   const tail =
     from.address.length === 4
       ? Buffer.from([0, protocol, length >> 8, length & 255])

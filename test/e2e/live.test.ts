@@ -12,6 +12,7 @@ import type { CaptureRecord } from '../../src/capture/record.ts';
 import { type Ledger, sumOf } from '../../src/engine/ledger.ts';
 import type { Status } from '../../src/engine/status.ts';
 import { writeTraffic } from '../../src/traffic/traffic.ts';
+import { judged } from '../support/judged.ts';
 import { root } from '../support/source-tree.ts';
 import { noNetwork, useNetwork, type VethNetwork } from '../support/veth-network.ts';
 import { type Program, until, useWorld, type World } from './world.ts';
@@ -105,7 +106,7 @@ async function goLive(t: TestContext, input: string, slots: number): Promise<Liv
 
 /** Fragments are judged with their datagram's flow. */
 function judge(input: readonly CaptureRecord[], outputs: CaptureRecord[][]): PartitionReport {
-  return comparePartition(input, outputs, { fragments: true });
+  return comparePartition(input, outputs, judged);
 }
 
 test('at a rate that can be held, nothing is dropped', { skip }, async (t) => {

@@ -10,6 +10,7 @@ import type { TimedFrame } from '../../src/traffic/conversations.ts';
 import { ethernet, type Host, ip, protocols, udp } from '../../src/traffic/frames.ts';
 import { Random } from '../../src/traffic/random.ts';
 import { pcapOf } from '../../src/traffic/traffic.ts';
+import { judged } from '../support/judged.ts';
 import { type LiveSession, useLiveSession } from '../support/live-session.ts';
 import { type Model, randomGraph, rootKinds } from '../support/random-graph.ts';
 
@@ -49,7 +50,7 @@ function gather(session: LiveSession, model: Model): readonly CaptureRecord[] {
   }
   if ('shares' in model) {
     const branches = model.shares.map((branch) => gather(session, branch));
-    const report = comparePartition(branches.flat(), branches, { fragments: true });
+    const report = comparePartition(branches.flat(), branches, judged);
     assert.equal(report.splitFlows, 0, report.faults.join('\n'));
     return branches.flat();
   }

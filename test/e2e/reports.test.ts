@@ -104,7 +104,9 @@ test('bricks-load-balance lo 2: what arrives is at one consumer', options, async
       const records = bytes.length === 0 ? [] : parseCapture(bytes, file).records;
       const port = `.${target}`;
       return records.filter(
-        (record) => flowOf(record)?.startsWith('udp ') && flowOf(record)?.includes(port),
+        (record) =>
+          flowOf(record, { outer: true })?.startsWith('udp ') &&
+          flowOf(record, { outer: true })?.includes(port),
       ).length;
     });
   await until('all have arrived', () => received().reduce((sum, count) => sum + count, 0) >= 20);

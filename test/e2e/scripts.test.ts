@@ -7,6 +7,7 @@ import { readCapture } from '../../src/capture/read.ts';
 import type { CaptureRecord } from '../../src/capture/record.ts';
 import type { Status } from '../../src/engine/status.ts';
 import { writeTraffic } from '../../src/traffic/traffic.ts';
+import { judged } from '../support/judged.ts';
 import { scriptSets } from '../support/packet-bricks-scripts.ts';
 import { root } from '../support/source-tree.ts';
 import { noNetwork, useNetwork, type VethNetwork } from '../support/veth-network.ts';
@@ -98,7 +99,7 @@ for (const { name, prefix, missing } of scriptSets) {
       stop: 'stop',
       interface: 'ix1',
     });
-    const report = comparePartition(input, outputs, { fragments: true });
+    const report = comparePartition(input, outputs, judged);
     assert.ok(report.ok, report.faults.join('\n'));
     assert.ok((stdout.match(table) ?? []).length >= 2, stdout);
     const bytes = input.reduce((sum, { data }) => sum + data.length, 0);

@@ -11,6 +11,7 @@ import { readCapture } from '../../src/capture/read.ts';
 import type { CaptureRecord } from '../../src/capture/record.ts';
 import type { Status } from '../../src/engine/status.ts';
 import { writeTraffic } from '../../src/traffic/traffic.ts';
+import { judged } from '../support/judged.ts';
 import { scriptSets } from '../support/packet-bricks-scripts.ts';
 import { root } from '../support/source-tree.ts';
 import { noNetwork, useNetwork } from '../support/veth-network.ts';
@@ -186,7 +187,7 @@ async function runTopology(t: TestContext, topology: Topology, prefix: string): 
   }
   for (const group of topology.partitions ?? [topology.pipes]) {
     const outputs = group.map((name) => recordsOf(join(world.folder, name)));
-    const report = comparePartition(input, outputs, { fragments: true });
+    const report = comparePartition(input, outputs, judged);
     assert.ok(report.ok, `${group.join(', ')}: ${report.faults.join('\n')}`);
     assert.ok(
       outputs.every((records) => records.length > 0),

@@ -73,11 +73,14 @@ test('bricks-duplicate lo 2: every consumer gets all; a second start: 7', option
   const seen = (file: string): string[] => {
     const bytes = readFileSync(file);
     const records = bytes.length === 0 ? [] : parseCapture(bytes, file).records;
-    return records
-      .filter((record) => flowOf(record)?.startsWith('udp ')) // not ICMP that quotes it
-      .map(({ data }) => Buffer.from(data).toString('latin1'))
-      .filter((text) => text.includes(mark))
-      .map((text) => text.slice(text.lastIndexOf(',') + 2));
+    return (
+      records
+        // Not ICMP that quotes it.
+        .filter((record) => flowOf(record, { outer: true })?.startsWith('udp '))
+        .map(({ data }) => Buffer.from(data).toString('latin1'))
+        .filter((text) => text.includes(mark))
+        .map((text) => text.slice(text.lastIndexOf(',') + 2))
+    );
   };
   const numbers = Array.from({ length: 10 }, (_, index) => String(index));
   for (const file of files) {
