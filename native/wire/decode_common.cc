@@ -51,7 +51,8 @@ constexpr Layers tagged_layers() noexcept {
 }
 
 template <bool kSix, bool kTagged>
-inline bool decode_kind(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
+__attribute__((always_inline)) inline bool decode_kind(Batch& batch, uint32_t i,
+                                                       const HashSeed& seed) noexcept {
   constexpr uint32_t kNetwork = 14 + (kTagged ? kTagBytes : 0), kHeader = kSix ? 40 : 20;
   constexpr uint32_t kThroughPorts = kNetwork + kHeader + kPortBytes;
   Packet& packet = batch.packets[i];
@@ -104,7 +105,7 @@ Index* decode_list(Batch& batch, const Index* at, const Index* end, const HashSe
                    Index* others) noexcept {
   const HashSeed kept = seed;  // no store to a packet can change it
   for (; at < end; ++at) {
-    if (__builtin_expect(!decode_kind<kSix, kTagged>(batch, *at, kept), 0)) *others++ = *at;
+    if (!decode_kind<kSix, kTagged>(batch, *at, kept)) *others++ = *at;
   }
   return others;
 }
