@@ -64,7 +64,7 @@ class CaptureEncoder {
   const CaptureStyle& style() const noexcept { return style_; }
 
  private:
-  const CaptureStyle style_;
+  CaptureStyle style_;
   LinkType link_ = LinkType::ethernet;  // classic: the file's
   std::array<LinkType, kCaptureLinksMax> links_{};
   uint32_t link_count_ = 0;

@@ -49,6 +49,19 @@ class FrameQueue {
     end_ = after;
     return true;
   }
+  // Room for a frame of up to `length` bytes, to be filled in; null: none now.
+  uint8_t* reserve(uint32_t length) noexcept {
+    const uint64_t after = place(end_, length);
+    if (!fits(after)) return nullptr;
+    const uint64_t at = after - size_of(length);
+    if (at != end_) record(end_)->length = kFrameSkip;
+    end_ = at;
+    return reinterpret_cast<uint8_t*>(record(at) + 1);
+  }
+  void fill(uint32_t length, Nanos timestamp, LinkType link) noexcept {
+    *record(end_) = {timestamp, length, length, static_cast<uint32_t>(link), 0};
+    end_ += size_of(length);
+  }
   // How many of the picks, from the first on, would fit.
   uint32_t fitting(const Batch& batch, const Index* picks, uint32_t count) const noexcept {
     uint64_t at = end_;

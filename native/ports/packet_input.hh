@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class PacketInput final : public Input {
   std::string take_warning() override;
   std::string describe() const override;
 
+  // What lives as long as this: the interface itself, where it was made for it.
+  void keep(std::shared_ptr<void> what) noexcept { kept_ = std::move(what); }
+
  private:
   struct Block {
     uint32_t batches = 0;  // that hold packets of it
@@ -39,6 +43,7 @@ class PacketInput final : public Input {
   void read_statistics(LedgerCell& cell) noexcept;
   void look_for_error() noexcept;
 
+  std::shared_ptr<void> kept_;  // before all that may use it
   const Interface interface_;
   const PacketSettings settings_;
   PacketRing ring_;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <memory>
 #include <string>
 
 #include "ports/packet_interface.hh"
@@ -25,12 +26,16 @@ class PacketOutput final : public Output {
   std::string take_warning() override;
   std::string describe() const override;
 
+  // What lives as long as this: the interface itself, where it was made for it.
+  void keep(std::shared_ptr<void> what) noexcept { kept_ = std::move(what); }
+
  private:
   explicit PacketOutput(Interface interface);
   bool fits(const Packet& packet) const noexcept;
   bool can_carry(LinkType link) const noexcept;
   void send(uint32_t count, LedgerCell& cell) noexcept;
 
+  std::shared_ptr<void> kept_;
   Interface interface_;
   int fd_ = -1;
   bool bypass_ = false;  // past the queueing discipline, straight to the driver

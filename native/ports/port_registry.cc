@@ -6,7 +6,8 @@ namespace bricks {
 namespace {
 
 constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme,
-                                          &kFifoScheme,   &kGenScheme,  &kNullScheme};
+                                          &kFifoScheme,   &kTapScheme,  &kTcpScheme,
+                                          &kVethScheme,   &kGenScheme,  &kNullScheme};
 
 struct Opening {
   PortName name;

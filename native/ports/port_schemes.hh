@@ -11,5 +11,8 @@ extern const PortScheme kNullScheme;    // null_output.cc
 extern const PortScheme kPacketScheme;  // packet_*.cc
 extern const PortScheme kPcapScheme;    // pcap_port.cc
 extern const PortScheme kPipeScheme;    // pipe_output.cc
+extern const PortScheme kTapScheme;     // tap_port.cc
+extern const PortScheme kTcpScheme;     // tcp_port.cc
+extern const PortScheme kVethScheme;    // veth_port.cc
 
 }  // namespace bricks
