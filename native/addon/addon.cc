@@ -141,6 +141,11 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kPortConnectionsPerUser);
   LIMIT(kPortParametersMax);
   LIMIT(kPortRequestMs);
+  LIMIT(kSessionsDefault);
+  LIMIT(kSessionsMax);
+  LIMIT(kSessionPinsMax);
+  LIMIT(kSessionScopesMax);
+  LIMIT(kSessionsPerTick);
   LIMIT(kRulesMax);
   LIMIT(kRuleMasksMax);
   LIMIT(kRuleExpressionsMax);

@@ -214,6 +214,7 @@ EngineOptions to_engine_options(const Napi::Object& object) {
   options.batch = index_field(object, "batch", 0);
   options.pipe_slots = index_field(object, "pipeSlots", 0);
   options.spill = index_field(object, "spill", 0);
+  options.sessions = index_field(object, "sessions", 0);
   options.queue = narrow("queue", -1);
   const auto flag = [&object](const char* name) {
     const Napi::Value value = field(object, name);
@@ -265,6 +266,14 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   made.Set("batch", snapshot.batch);
   set_count(made, "breaths", snapshot.breaths);
   set_count(made, "spillFree", snapshot.spill_free);
+  Napi::Object sessions = Napi::Object::New(env);
+  set_count(sessions, "capacity", snapshot.session_capacity);
+  set_count(sessions, "live", snapshot.sessions.live);
+  set_count(sessions, "begun", snapshot.sessions.begun);
+  set_count(sessions, "ended", snapshot.sessions.ended);
+  set_count(sessions, "gaveWay", snapshot.sessions.gave_way);
+  set_count(sessions, "refused", snapshot.sessions.refused);
+  made.Set("sessions", sessions);
   made.Set("inputs", from_rows(env, snapshot.inputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);
              row.Set("description", from.description);

@@ -128,6 +128,7 @@ void Engine::copy_cells(Cells& cells) noexcept {
   cells.breaths = breaths_;
   const std::shared_ptr<SpillPool>& pool = context_.spills->there();
   cells.spill_free = pool ? pool->free_buffers() : 0;
+  cells.sessions = sessions_->counts();
 }
 
 bool Engine::resume() noexcept {
@@ -146,6 +147,9 @@ bool Engine::breathe(Nanos now) noexcept {
   Plan& plan = *active_;
   const auto count = static_cast<uint32_t>(plan.inputs.size());
   bool busy = false;
+  // Sessions of captures live by the time of their packets, which stands still without any.
+  const bool live = has_live_input();
+  if (live) sessions_->tick(now);
   for (uint32_t turn = 0; turn < count; ++turn) {
     const uint32_t i =
         first_input_ + turn < count ? first_input_ + turn : first_input_ + turn - count;
@@ -154,6 +158,7 @@ bool Engine::breathe(Nanos now) noexcept {
     input.batch.count = 0;
     if (input.port->receive(input.batch, options_.batch, now, input.cell) == 0) continue;
     busy = true;
+    if (!live) sessions_->tick(input.batch.packets[0].timestamp);
     plan.route(i, process_hash_seed());
     if (!plan.transmit(input.batch, input.port->lossless())) {
       unfinished_ = &plan;
@@ -166,6 +171,11 @@ bool Engine::breathe(Nanos now) noexcept {
   }
   if (busy) plan.flush(now, breaths_ % kFlushAllBreaths == 0);
   return busy;
+}
+
+bool Engine::has_live_input() const noexcept {
+  return std::any_of(active_->inputs.begin(), active_->inputs.end(),
+                     [](const auto& input) { return !input->port->lossless(); });
 }
 
 bool Engine::check_drained() noexcept {

@@ -17,6 +17,7 @@
 #include "engine/plan.hh"
 #include "engine/runtime.hh"
 #include "engine/tap.hh"
+#include "sessions/session_table.hh"
 
 namespace bricks {
 
@@ -46,6 +47,7 @@ class Engine {
     std::vector<bool> finished, ready;
     uint64_t breaths = 0;
     uint32_t spill_free = 0;
+    SessionCounts sessions;
   };
 
   // Control side.
@@ -70,10 +72,12 @@ class Engine {
   void rest(Nanos now) noexcept;
   void sleep(Nanos now) noexcept;
   bool check_drained() noexcept;
+  bool has_live_input() const noexcept;
 
   std::string name_;
   EngineOptions options_;
   PortContext context_;
+  std::unique_ptr<SessionTable> sessions_;  // before the plans: their bricks use it
 
   std::mutex control_;  // held by whoever makes a control call
   std::thread thread_;

@@ -78,6 +78,9 @@ Status Engine::create(const std::string& name, const EngineOptions& options, Pip
     std::shared_ptr<SpillPool> pool;
     if (Status status = made->context_.spills->get(&pool); !status.ok()) return status;
   }
+  Status remembers = SessionTable::create(
+      "engine " + name, options.sessions ? options.sessions : kSessionsDefault, &made->sessions_);
+  if (!remembers.ok()) return remembers;
   made->wake_event_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (made->wake_event_ < 0) return system_error("cannot make engine " + name, errno);
   made->context_.doorbell = std::make_shared<Doorbell>(made->wake_event_);
@@ -129,7 +132,7 @@ void Engine::post_request(std::unique_lock<std::mutex>& lock) {
 Status Engine::apply(const Graph& graph) {
   std::lock_guard control(control_);
   std::unique_ptr<Plan> built;
-  Status status = Plan::build(graph, plan_.get(), context_, &built);
+  Status status = Plan::build(graph, plan_.get(), context_, &built, sessions_.get());
   if (!status.ok()) return {status.code, "engine " + name_ + ": " + status.message};
   std::shared_ptr<Plan> next(std::move(built));
   next->set_taps(taps_);
@@ -221,6 +224,8 @@ EngineSnapshot Engine::snapshot() {
   made.batch = options_.batch;
   made.breaths = cells.breaths;
   made.spill_free = cells.spill_free;
+  made.sessions = cells.sessions;
+  made.session_capacity = sessions_->capacity();
   for (size_t i = 0; i < cells.inputs.size(); ++i) {
     const InputSlot& slot = *plan_->inputs[i];
     made.inputs.push_back({slot.name, slot.port->describe(), cells.finished[i],

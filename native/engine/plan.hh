@@ -23,7 +23,7 @@ class Plan {
   // Opens what `graph` names and `current` (may be null) does not have yet, and takes over the
   // rest. On error nothing has changed: whatever was opened is closed again.
   static Status build(const Graph& graph, const Plan* current, const PortContext& context,
-                      std::unique_ptr<Plan>* plan);
+                      std::unique_ptr<Plan>* plan, SessionTable* sessions = nullptr);
 
   // Decodes the batch of input `i`, pushes it through the bricks and leaves it at the outputs.
   void route(uint32_t input, const HashSeed& seed) noexcept;
@@ -80,7 +80,8 @@ class Plan {
   };
 
   Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
-  Status add_bricks(const Graph& graph, const Plan* current, const std::vector<uint32_t>& sorted);
+  Status add_bricks(const Graph& graph, const Plan* current, const std::vector<uint32_t>& sorted,
+                    SessionTable* sessions);
   Status add_inputs(const Graph& graph, const Plan* current, const PortContext& context);
   Status add_outputs(const Graph& graph, const Plan* current, const PortContext& context);
   Status size_lists(const Graph& graph, const std::vector<uint32_t>& sorted);

@@ -59,13 +59,13 @@ Status check_shape(const Graph& graph) {
 }  // namespace
 
 Status Plan::build(const Graph& asked, const Plan* current, const PortContext& context,
-                   std::unique_ptr<Plan>* plan) {
+                   std::unique_ptr<Plan>* plan, SessionTable* sessions) {
   auto made = std::make_unique<Plan>();
   std::vector<uint32_t> sorted;
   Status status = check_shape(asked);
   const Graph graph = with_locked_filters(asked);
   if (status.ok()) status = made->order(graph, &sorted);
-  if (status.ok()) status = made->add_bricks(graph, current, sorted);
+  if (status.ok()) status = made->add_bricks(graph, current, sorted, sessions);
   if (status.ok()) status = made->size_lists(graph, sorted);
   if (status.ok()) status = made->add_inputs(graph, current, context);
   if (status.ok()) status = made->add_outputs(graph, current, context);
@@ -101,7 +101,7 @@ Status Plan::order(const Graph& graph, std::vector<uint32_t>* sorted) const {
 }
 
 Status Plan::add_bricks(const Graph& graph, const Plan* current,
-                        const std::vector<uint32_t>& sorted) {
+                        const std::vector<uint32_t>& sorted, SessionTable* sessions) {
   place_.resize(graph.bricks.size());
   for (const uint32_t index : sorted) {
     const Graph::Node& node = graph.bricks[index];
@@ -125,9 +125,12 @@ Status Plan::add_bricks(const Graph& graph, const Plan* current,
     for (const Graph::Outlet& outlet : node.outlets) {
       slot->place.outlet_names.push_back(bare_pipe_name(outlet.name));
     }
+    slot->place.id = node.id;
+    slot->place.sessions = sessions;
     std::shared_ptr<BrickSlot> kept;
     for (size_t i = 0; current && i < current->bricks.size(); ++i) {
       const auto& old = current->bricks[i];
+      if (old->id == slot->id && old->type == type) slot->place.before = old->brick.get();
       if (old->id == slot->id && old->type == type && old->options == slot->options &&
           old->place.level == slot->place.level &&
           old->place.outlet_names == slot->place.outlet_names) {
@@ -138,6 +141,7 @@ Status Plan::add_bricks(const Graph& graph, const Plan* current,
       if (Status status = type->make(slot->options, slot->place, &slot->brick); !status.ok()) {
         return status;
       }
+      slot->place.before = nullptr;  // it may be gone before this one
       kept = std::move(slot);
     }
     place_[index] = static_cast<uint32_t>(nodes_.size());

@@ -12,6 +12,7 @@
 #include "engine/tap.hh"
 #include "mem/ledger.hh"
 #include "mem/status.hh"
+#include "sessions/session.hh"
 
 namespace bricks {
 
@@ -21,6 +22,7 @@ struct EngineOptions {
   bool shared = false;      // one region for gen: and all pipes: buffers are exchanged, not copied
   uint32_t pipe_slots = 0;  // 0: kPipeSlotsDefault
   uint32_t spill = 0;       // buffers its full pipes may spill to, all together; 0: none
+  uint32_t sessions = 0;    // live flows it can remember; 0: kSessionsDefault
   bool busy = false;        // never sleep: a core of its own, all of it
   int32_t queue = -1;       // hardware queue of its interfaces; -1: all
 };
@@ -52,6 +54,8 @@ struct EngineSnapshot {
   uint32_t batch;
   uint64_t breaths;
   uint32_t spill_free;  // spill buffers not in use
+  SessionCounts sessions;
+  uint32_t session_capacity;
   std::vector<InputRow> inputs;
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;

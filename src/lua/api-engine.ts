@@ -202,7 +202,8 @@ export const engineClass: ApiClass = {
           optional: true,
           summary:
             'shared = true: one memory region for gen: and all pipes; pipe_slots; spill: buffers ' +
-            'for what full pipes cannot take; busy = true: never sleep; batch',
+            'for what full pipes cannot take; sessions: live flows that are remembered, ' +
+            '1,048,576 where none is given; busy = true: never sleep; batch',
         },
       ],
       returns: 'an engine; the existing one where the name is taken',

@@ -38,6 +38,13 @@ function spillBuffers(context: ApiContext, value: LuaValue): number {
   return refuseOption('spill', `a whole number from 0 to ${most}`, value);
 }
 
+function sessionCount(context: ApiContext, value: LuaValue): number {
+  const { kSessionsMax: most = 16_000_000 } = context.binding.limits();
+  const sessions = wholeNumber(value);
+  if (sessions >= 1 && sessions <= most) return sessions;
+  return refuseOption('sessions', `a whole number from 1 to ${most}`, value);
+}
+
 export function readOptions(context: ApiContext, table: TableValue | undefined): EngineOptions {
   let options: EngineOptions = {};
   if (table !== undefined && table.list.length > 0) {
@@ -59,6 +66,9 @@ export function readOptions(context: ApiContext, table: TableValue | undefined):
       case 'spill':
         options = { ...options, spill: spillBuffers(context, value) };
         break;
+      case 'sessions':
+        options = { ...options, sessions: sessionCount(context, value) };
+        break;
       case 'batch':
         if (!(wholeNumber(value) >= 1)) refuseOption(name, 'a whole number, at least 1', value);
         options = { ...options, batch: batchOf(context, wholeNumber(value)) };
@@ -67,7 +77,7 @@ export function readOptions(context: ApiContext, table: TableValue | undefined):
         throw new BricksError(
           'invalid_argument',
           `PktEngine.new: there is no option "${name}"; ` +
-            'options: shared, pipe_slots, spill, busy, batch',
+            'options: shared, pipe_slots, spill, sessions, busy, batch',
         );
     }
   }

@@ -55,6 +55,8 @@ export interface EngineOptions {
   readonly busy?: boolean;
   /** Buffers that its full pipes may spill to, all together; default 0: none. */
   readonly spill?: number;
+  /** Live flows it can remember, up to 16,000,000; default 1,048,576. */
+  readonly sessions?: number;
   /** Hardware queue of its interfaces; -1: all. */
   readonly queue?: number;
 }
@@ -70,6 +72,19 @@ export interface NativeGraph {
     /** `brick` set: fused to that brick, `name` is only the link's label. */
     readonly outlets: readonly { readonly name: string; readonly brick?: number }[];
   }[];
+}
+
+/** See native/sessions/session.hh. */
+export interface SessionCounts {
+  readonly capacity: number;
+  readonly live: number;
+  readonly begun: number;
+  /** By silence. */
+  readonly ended: number;
+  /** Seen in one direction only, when the table was full. */
+  readonly gaveWay: number;
+  /** New flows for which there was no room: balanced, not pinned. */
+  readonly refused: number;
 }
 
 /** One row of the ledger; native/mem/ledger.hh says what each count means. */
@@ -141,6 +156,8 @@ export interface EngineSnapshot {
   readonly breaths: number;
   /** Spill buffers that are not in use. Absent: it has none. */
   readonly spillFree?: number;
+  /** Its session table: live flows, and since the engine was made. Absent: not known. */
+  readonly sessions?: SessionCounts;
   readonly inputs: readonly InputRow[];
   readonly bricks: readonly BrickRow[];
   readonly outputs: readonly OutputRow[];

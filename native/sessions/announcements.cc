@@ -1,0 +1,198 @@
+#include "sessions/announcements.hh"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+namespace bricks {
+
+namespace {
+
+constexpr uint8_t kTcp = 6, kUdp = 17;
+constexpr uint32_t kPortMin = 1024;  // media below are not believed
+constexpr uint32_t kLinesMax = 256;  // of a body; the rest is passed over
+
+std::string_view text_of(Payload payload) noexcept {
+  return {reinterpret_cast<const char*>(payload.data()), payload.size()};
+}
+
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool begins(std::string_view text, std::string_view with) noexcept {
+  return text.size() >= with.size() &&
+         std::equal(with.begin(), with.end(), text.begin(),
+                    [](char a, char b) { return lower(a) == lower(b); });
+}
+
+std::string_view take_line(std::string_view& text) noexcept {
+  const size_t end = std::min(text.find('\n'), text.size());
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+// Digits at the beginning of `text`, which are taken off; false: none, or more than `most`.
+bool take_number(std::string_view& text, uint32_t most, uint32_t* value) noexcept {
+  uint32_t number = 0;
+  size_t digits = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') {
+    number = number * 10 + static_cast<uint32_t>(text[digits++] - '0');
+    if (number > most) return false;
+  }
+  text.remove_prefix(digits);
+  *value = number;
+  return digits > 0;
+}
+
+bool take(std::string_view& text, char wanted) noexcept {
+  if (text.empty() || text.front() != wanted) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+Announced endpoint(uint32_t port, uint8_t protocol) noexcept {
+  Announced made{};
+  made.port = htons(static_cast<uint16_t>(port));
+  made.protocol = protocol;
+  made.sender = true;
+  return made;
+}
+
+// h1,h2,h3,h4,p1,p2. The address is not used: translators change it and attackers choose it.
+bool take_host_port(std::string_view text, uint32_t* port) noexcept {
+  uint32_t parts[6];
+  for (uint32_t i = 0; i < 6; ++i) {
+    if (i > 0 && !take(text, ',')) return false;
+    if (!take_number(text, 255, &parts[i])) return false;
+  }
+  *port = parts[4] << 8 | parts[5];
+  return *port != 0;
+}
+
+// |1|address|port|, with any character for |.
+bool take_extended(std::string_view text, uint32_t* port) noexcept {
+  if (text.empty()) return false;
+  const char bar = text.front();
+  for (int i = 0; i < 3; ++i) {
+    const size_t next = text.find(bar);
+    if (next == std::string_view::npos || next > 64) return false;
+    text.remove_prefix(next + 1);
+  }
+  return take_number(text, 65535, port) && take(text, bar) && *port != 0;
+}
+
+bool read_address(std::string_view text, uint8_t ip_version, uint8_t* address) noexcept {
+  char copy[INET6_ADDRSTRLEN];
+  const size_t length = text.find_first_of("/ \t");
+  text = text.substr(0, length);
+  if (text.empty() || text.size() >= sizeof copy) return false;
+  std::memcpy(copy, text.data(), text.size());
+  copy[text.size()] = 0;
+  return inet_pton(ip_version == 4 ? AF_INET : AF_INET6, copy, address) == 1;
+}
+
+void add_pair(uint32_t port, const Announced& like, Announced* to, uint32_t* count) noexcept {
+  for (uint32_t next = port; next <= port + 1; ++next) {
+    if (next < kPortMin || next > 65535 || *count == kAnnouncedMax) return;
+    to[*count] = like;
+    to[(*count)++].port = htons(static_cast<uint16_t>(next));
+  }
+}
+
+}  // namespace
+
+uint32_t read_ftp(Payload payload, Announced* to) noexcept {
+  std::string_view text = text_of(payload);
+  uint32_t count = 0;
+  for (uint32_t lines = 0; !text.empty() && lines < kLinesMax && count < kAnnouncedMax; ++lines) {
+    const std::string_view line = take_line(text);
+    uint32_t port = 0;
+    bool found = false;
+    if (begins(line, "PORT ")) {
+      found = take_host_port(line.substr(5), &port);
+    } else if (begins(line, "EPRT ")) {
+      found = take_extended(line.substr(5), &port);
+    } else if (begins(line, "227 ")) {
+      // Some servers leave the brackets out: the first digit behind the code is meant.
+      const size_t digit = line.find_first_of("0123456789", 4);
+      found = digit != std::string_view::npos && take_host_port(line.substr(digit), &port);
+    } else if (begins(line, "229 ")) {
+      const size_t bracket = line.find('(');
+      found = bracket != std::string_view::npos && take_extended(line.substr(bracket + 1), &port);
+    }
+    if (found) to[count++] = endpoint(port, kTcp);
+  }
+  return count;
+}
+
+uint32_t read_sdp(Payload payload, uint8_t ip_version, Announced* to) noexcept {
+  std::string_view text = text_of(payload);
+  const std::string_view connection = ip_version == 4 ? "c=IN IP4 " : "c=IN IP6 ";
+  Announced like = endpoint(0, kUdp);
+  uint32_t count = 0, first_of_media = 0;
+  bool in_media = false;
+  for (uint32_t lines = 0; !text.empty() && lines < kLinesMax && count < kAnnouncedMax; ++lines) {
+    std::string_view line = take_line(text);
+    uint32_t port = 0;
+    if (begins(line, connection)) {
+      Announced at = like;
+      at.sender = !read_address(line.substr(connection.size()), ip_version, at.address);
+      if (at.sender) continue;
+      // In a medium it is that medium's, before all of them everybody's.
+      if (!in_media) like = at;
+      for (uint32_t i = first_of_media; i < count; ++i) {
+        std::memcpy(to[i].address, at.address, sizeof at.address);
+        to[i].sender = false;
+      }
+    } else if (begins(line, "m=")) {
+      in_media = true;
+      first_of_media = count;
+      const size_t space = line.find(' ');
+      if (space == std::string_view::npos) continue;
+      line.remove_prefix(space + 1);
+      if (!take_number(line, 65535, &port) || line.find("RTP/") == std::string_view::npos) continue;
+      add_pair(port, like, to, &count);
+    } else if (begins(line, "a=rtcp:") && count > first_of_media) {
+      line.remove_prefix(7);
+      if (!take_number(line, 65535, &port) || port < kPortMin) continue;
+      to[count] = to[first_of_media];
+      to[count++].port = htons(static_cast<uint16_t>(port));
+    }
+  }
+  return count;
+}
+
+uint32_t read_rtsp(Payload payload, bool from_client, Announced* to) noexcept {
+  std::string_view text = text_of(payload);
+  uint32_t count = 0;
+  for (uint32_t lines = 0; !text.empty() && lines < kLinesMax && count < kAnnouncedMax; ++lines) {
+    std::string_view line = take_line(text);
+    if (line.empty()) break;  // the body
+    if (!begins(line, "Transport:")) continue;
+    for (const bool client : {true, false}) {
+      const std::string_view name = client ? "client_port=" : "server_port=";
+      std::string_view ports = line;
+      const size_t at = ports.find(name);
+      if (at == std::string_view::npos) continue;
+      ports.remove_prefix(at + name.size());
+      uint32_t port = 0;
+      if (!take_number(ports, 65535, &port)) continue;
+      Announced like = endpoint(port, kUdp);
+      like.sender = client == from_client;
+      like.other = !like.sender;
+      add_pair(port, like, to, &count);
+    }
+  }
+  return count;
+}
+
+uint32_t read_tftp(Payload payload, uint16_t source_port, Announced* to) noexcept {
+  if (payload.size() < 4 || payload[0] != 0 || (payload[1] != 1 && payload[1] != 2)) return 0;
+  to[0] = endpoint(ntohs(source_port), kUdp);
+  return 1;
+}
+
+}  // namespace bricks

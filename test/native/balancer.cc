@@ -1,0 +1,356 @@
+// LoadBalancer with memory: pins, placement, outputs that come, go, drain and are lost; packets by
+// packet-bricks' hash; flows that others announce.
+#include "bricks/balancer.hh"
+
+#include <algorithm>
+#include <memory>
+
+#include "bricks/modulo_hash.hh"
+#include "check.hh"
+#include "pipe_fixture.hh"
+#include "wire/decode.hh"
+
+namespace bricks {
+
+namespace {
+
+constexpr Nanos kStart = 1000000000000;
+
+Bytes ipv4(uint32_t from, uint32_t to, uint8_t protocol, uint16_t source, uint16_t target,
+           const std::string& payload = "", uint8_t tcp_flags = 0x10) {
+  Bytes frame = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
+  const size_t head = protocol == 6 ? 20 : 8;
+  const auto total = static_cast<uint16_t>(20 + head + payload.size());
+  const auto put16 = [&frame](uint32_t value) {
+    frame.push_back(static_cast<uint8_t>(value >> 8));
+    frame.push_back(static_cast<uint8_t>(value));
+  };
+  put16(0x4500), put16(total), put16(7), put16(0), put16(0x4000u | protocol), put16(0);
+  put16(from >> 16), put16(from), put16(to >> 16), put16(to), put16(source), put16(target);
+  if (protocol == 6) {
+    put16(0), put16(1), put16(0), put16(1), put16(0x5000u | tcp_flags), put16(9), put16(0),
+        put16(0);
+  } else {
+    put16(static_cast<uint32_t>(8 + payload.size())), put16(0);
+  }
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  if (frame.size() < 60) frame.resize(60);
+  return frame;
+}
+
+struct World {
+  std::unique_ptr<SessionTable> table;
+  std::unique_ptr<Brick> brick, retired;
+  std::vector<Index> storage;
+  std::vector<Outlets::List> lists;
+  std::unique_ptr<Batch> batch = std::make_unique<Batch>();
+  LedgerCell cell;
+  Nanos now = kStart;
+
+  explicit World(uint32_t sessions = 100000) {
+    CHECK(SessionTable::create("test", sessions, &table).ok());
+    table->tick(now);
+  }
+  Status set(std::vector<std::string> names, Options options = {}, uint32_t level = 1) {
+    const BrickType* type = find_brick_type("LoadBalancer");
+    if (Status status = check_options("LoadBalancer", type->options, &options); !status.ok()) {
+      return status;
+    }
+    const auto outlets = static_cast<uint32_t>(names.size());
+    std::unique_ptr<Brick> made;
+    BrickPlace place{outlets, level, std::move(names), "lb", table.get(), brick.get()};
+    if (Status status = type->make(options, place, &made); !status.ok()) return status;
+    brick = std::move(made);
+    lists.resize(outlets);
+    storage.resize(size_t{outlets} * kBatchMax);
+    return {};
+  }
+  Batch& decoded(Bytes& frame) {
+    batch->count = 1;
+    batch->packets[0] = {frame.data(), static_cast<uint32_t>(frame.size()), 0, now, 0, 0, 0, 0};
+    decode(*batch, process_hash_seed());
+    batch->decoded = true;
+    return *batch;
+  }
+  uint32_t push(Bytes frame) {
+    Batch& one = decoded(frame);
+    const Index all[1] = {0};
+    for (size_t i = 0; i < lists.size(); ++i) {
+      Index* own = storage.data() + i * kBatchMax;
+      lists[i] = {own, own, own};
+    }
+    Outlets outlets(lists, cell);
+    brick->push(one, all, outlets);
+    for (uint32_t i = 0; i < lists.size(); ++i) {
+      if (lists[i].count()) return i;
+    }
+    return UINT32_MAX;
+  }
+  uint32_t flow(uint32_t number, bool back = false, uint8_t flags = 0x10) {
+    const uint32_t client = 0x0a000000 + number, server = 0xc0a80001;
+    const auto port = static_cast<uint16_t>(1024 + number % 60000);
+    return push(back ? ipv4(server, client, 6, 443, port, "", flags)
+                     : ipv4(client, server, 6, port, 443, "", flags));
+  }
+  uint64_t figure(const std::string& name) const {
+    Figure all[kFiguresMax];
+    const uint32_t count = brick->figures(all);
+    for (uint32_t i = 0; i < count; ++i) {
+      if (name == all[i].name) return all[i].value;
+    }
+    return UINT64_MAX;
+  }
+};
+
+std::vector<std::string> names(uint32_t count) {
+  std::vector<std::string> made;
+  for (uint32_t i = 0; i < count; ++i) made.push_back("eth0{" + std::to_string(i));
+  return made;
+}
+
+}  // namespace
+
+TEST(balancer_pinned_flows_of_surviving_outputs_never_move) {
+  constexpr uint32_t kFlows = 20000;
+  World world;
+  CHECK(world.set(names(8)).ok());
+  std::vector<uint32_t> before(kFlows);
+  for (uint32_t i = 0; i < kFlows; ++i) before[i] = world.flow(i);
+  for (uint32_t i = 0; i < kFlows; ++i) CHECK_EQ(world.flow(i, true), before[i]);
+  CHECK(world.set(names(9)).ok());
+  uint32_t moved = 0;
+  for (uint32_t i = 0; i < kFlows; ++i) moved += world.flow(i, i & 1) != before[i];
+  CHECK_EQ(moved, 0u);
+  auto fewer = names(9);
+  fewer.erase(fewer.begin() + 3);
+  CHECK(world.set(fewer).ok());
+  for (uint32_t i = 0; i < kFlows; ++i) {
+    const uint32_t now_at = world.flow(i);
+    if (before[i] == 3) continue;
+    moved += now_at != before[i] - (before[i] > 3);
+  }
+  CHECK_EQ(moved, 0u);
+  CHECK(world.figure("moved") > kFlows / 10);
+  CHECK_EQ(world.figure("sessions"), uint64_t{kFlows});
+}
+
+TEST(balancer_stateless_flows_move_no_more_than_they_must) {
+  constexpr uint32_t kFlows = 20000;
+  Options options;
+  options["pin"] = false;
+  World eight, nine;
+  CHECK(eight.set(names(8), options).ok() && nine.set(names(9), options).ok());
+  uint32_t moved = 0;
+  for (uint32_t i = 0; i < kFlows; ++i) moved += eight.flow(i) != nine.flow(i);
+  std::printf("  consistent: %.1f %% moved from 8 to 9\n", moved * 100.0 / kFlows);
+  CHECK(moved < kFlows * 0.126);
+}
+
+TEST(balancer_full_table_goes_by_the_hash) {
+  World world(100), free;
+  Options options;
+  options["pin"] = false;
+  CHECK(world.set(names(5)).ok() && free.set(names(5), options).ok());
+  for (uint32_t i = 0; i < 100; ++i) {
+    world.flow(i);
+    world.flow(i, true);
+  }
+  for (uint32_t i = 100; i < 600; ++i) CHECK_EQ(world.flow(i), free.flow(i));
+  CHECK_EQ(world.figure("unpinned"), uint64_t{500});
+  CHECK_EQ(world.figure("sessions"), uint64_t{100});
+}
+
+TEST(balancer_least_loaded_counts_live_sessions) {
+  World world;
+  Options options;
+  options["placement"] = std::string("least_loaded");
+  options["weights"] = std::vector<double>{1, 2, 1};
+  CHECK(world.set(names(3), options).ok());
+  uint32_t shares[3] = {};
+  for (uint32_t i = 0; i < 4000; ++i) ++shares[world.flow(i)];
+  CHECK_EQ(shares[0], 1000u);
+  CHECK_EQ(shares[1], 2000u);
+  world.table->tick(world.now += 31000000000, UINT32_MAX);  // seen one way: 30 s
+  CHECK_EQ(world.figure("sessions"), uint64_t{0});
+  world.flow(1);
+  CHECK_EQ(world.figure("sessions"), uint64_t{1});
+}
+
+TEST(balancer_failover_and_back) {
+  constexpr uint32_t kFlows = 2000;
+  World world;
+  Options options;
+  options["on_loss"] = std::string("failover");
+  CHECK(world.set(names(4), options).ok());
+  std::vector<uint32_t> first(kFlows), second(kFlows);
+  for (uint32_t i = 0; i < kFlows; ++i) first[i] = world.flow(i);
+  world.brick->outlet_changed(2, OutletState::lost);
+  for (uint32_t i = 0; i < kFlows; ++i) {
+    second[i] = world.flow(i);
+    CHECK(second[i] != 2 && (first[i] == 2 || second[i] == first[i]));
+  }
+  world.brick->outlet_changed(2, OutletState::ready);
+  for (uint32_t i = 0; i < kFlows; ++i) CHECK_EQ(world.flow(i), second[i]);
+  uint32_t back = 0;
+  for (uint32_t i = kFlows; i < 2 * kFlows; ++i) back += world.flow(i) == 2;
+  CHECK(back > kFlows / 5);
+  for (uint32_t i = 0; i < 4; ++i) world.brick->outlet_changed(i, OutletState::lost);
+  for (uint32_t i = 0; i < kFlows; ++i) CHECK_EQ(world.flow(i), second[i]);
+}
+
+TEST(balancer_drains_and_keeps_pins_when_options_change) {
+  constexpr uint32_t kFlows = 2000;
+  World world;
+  CHECK(world.set(names(4)).ok());
+  std::vector<uint32_t> first(kFlows);
+  for (uint32_t i = 0; i < kFlows; ++i) first[i] = world.flow(i);
+  Options options;
+  options["drain"] = std::vector<std::string>{"eth0{1"};
+  CHECK(world.set(names(4), options).ok());
+  uint64_t left = 0;
+  for (uint32_t i = 0; i < kFlows; ++i) {
+    CHECK_EQ(world.flow(i), first[i]);
+    left += first[i] == 1;
+  }
+  CHECK_EQ(world.figure("draining"), left);
+  for (uint32_t i = kFlows; i < 2 * kFlows; ++i) CHECK(world.flow(i) != 1);
+  const uint32_t closed =
+      static_cast<uint32_t>(std::find(first.begin(), first.end(), 1u) - first.begin());
+  world.flow(closed, true, 0x14);               // RST
+  CHECK(world.flow(closed, false, 0x02) != 1);  // the same ports again: a new flow
+  CHECK_EQ(world.figure("draining"), left - 1);
+  options["drain"] = std::vector<std::string>{"eth0{9"};
+  CHECK_EQ(world.set(names(4), options).code, Code::invalid_argument);
+  options["drain"] = names(4);
+  CHECK_EQ(world.set(names(4), options).code, Code::invalid_argument);
+}
+
+TEST(balancer_explains) {
+  World world;
+  CHECK(world.set(names(4)).ok());
+  Bytes frame = ipv4(0x0a000001, 0xc0a80001, 6, 1025, 443);
+  const Decision before = world.brick->explain(world.decoded(frame), 0, 4);
+  CHECK(before.why.find("new flow: hash bucket") == 0);
+  CHECK_EQ(world.push(frame), before.outlets[0]);
+  const Decision after = world.brick->explain(world.decoded(frame), 0, 4);
+  CHECK_EQ(after.outlets[0], before.outlets[0]);
+  CHECK(after.why.find("pinned for") == 0);
+}
+
+TEST(balancer_modulo_is_that_of_packet_bricks) {
+  struct Vector {
+    Bytes frame;
+    uint32_t two, four;
+  };
+  const uint32_t a = 0x0a000001, b = 0x0a000002;
+  Bytes fragment = ipv4(a, b, 17, 0xdead, 0xbeef);
+  fragment[20] = 0x00, fragment[21] = 0x10;
+  Bytes icmp = ipv4(a, b, 17, 1, 2);
+  icmp[23] = 1;
+  Bytes inner = ipv4(a, b, 6, 1000, 80), outer = ipv4(0x01010101, 0x02020202, 17, 1, 2);
+  outer.resize(34);
+  outer[23] = 4;
+  Bytes six_in_four = outer;
+  six_in_four[23] = 41;
+  six_in_four.resize(80);
+  outer.insert(outer.end(), inner.begin() + 14, inner.end());
+  Bytes vlan = inner;
+  const uint8_t tag[] = {0x81, 0, 0, 100};
+  vlan.insert(vlan.begin() + 12, tag, tag + 4);
+  Bytes qinq = vlan;
+  qinq.insert(qinq.begin() + 12, tag, tag + 4);
+  Bytes arp = inner;
+  arp[12] = 8, arp[13] = 6;
+  Bytes v6(74, 0);
+  std::copy_n(inner.begin(), 12, v6.begin());
+  const uint8_t doc[] = {0x20, 0x01, 0x0d, 0xb8}, google[] = {0x26, 0x07, 0xf8, 0xb0};
+  v6[12] = 0x86, v6[13] = 0xdd, v6[14] = 0x60, v6[20] = 6, v6[37] = 1, v6[53] = 2;
+  std::copy_n(doc, 4, v6.begin() + 22);
+  std::copy_n(doc, 4, v6.begin() + 38);
+  Bytes far = v6;
+  std::copy_n(google, 4, far.begin() + 38);
+  const Vector vectors[] = {
+      {inner, 0xca85ca85, 0xb645b645},
+      {ipv4(b, a, 6, 80, 1000), 0xca85ca85, 0xb645b645},
+      {ipv4(a, b, 17, 1000, 80), 0xca85ca85, 0xb645b645},
+      {icmp, 0xca85ca85, 0xca85ca85},
+      {fragment, 0xca85ca85, 0x86718671},
+      {outer, 0x36a836a8, 0xb645b645},
+      {six_in_four, 0x36a836a8, 0x36a836a8},
+      {v6, 0x36a836a8, 0x36a836a8},
+      {far, 0x022c022c, 0x022c022c},
+      {vlan, 0xca85ca85, 0xb645b645},
+      {qinq, 0x1b541b54, 0x1b541b54},
+      {arp, 0x1b541b54, 0x1b541b54},
+  };
+  for (Vector vector : vectors) {
+    Packet packet{};
+    packet.data = vector.frame.data();
+    packet.length = static_cast<uint32_t>(vector.frame.size());
+    for (const uint32_t level : {1u, 2u}) {
+      CHECK_EQ(modulo_hash(packet, LinkType::ethernet, true, level), vector.two);
+      CHECK_EQ(modulo_hash(packet, LinkType::ethernet, false, level), vector.four);
+    }
+    for (packet.length = 0; packet.length < vector.frame.size(); ++packet.length) {
+      Bytes exact(vector.frame.begin(), vector.frame.begin() + packet.length);
+      packet.data = exact.data();
+      modulo_hash(packet, LinkType::ethernet, false, 1);  // a sanitizer watches
+    }
+  }
+}
+
+TEST(balancer_related_flows_follow_who_announced_them) {
+  const uint32_t client = 0x0a000005, server = 0xc0a80009;
+  uint32_t together = 0, apart = 0;
+  for (uint16_t i = 0; i < 64; ++i) {
+    World world;
+    CHECK(world.set(names(7)).ok());
+    const auto port = static_cast<uint16_t>(40000 + i);
+    const uint32_t ftp = world.push(ipv4(client, server, 6, port, 21, "EPSV\r\n"));
+    world.push(ipv4(server, client, 6, 21, port, "229 Entering (|||50123|)\r\n"));
+    together += world.push(ipv4(client, server, 6, static_cast<uint16_t>(port + 1), 50123)) == ftp;
+    const std::string active = "PORT 10,0,0,5,200,10\r\n";
+    world.push(ipv4(client, server, 6, port, 21, active));
+    together += world.push(ipv4(server, client, 6, 20, 200 * 256 + 10)) == ftp;
+    const std::string sdp =
+        "INVITE sip:a SIP/2.0\r\n\r\nv=0\r\nc=IN IP4 10.9.9.9\r\nm=audio 7000 RTP/AVP 0\r\n";
+    const uint32_t sip = world.push(ipv4(client, server, 17, 5060, 5060, sdp));
+    together += world.push(ipv4(0x08080808, 0x0a090909, 17, 9000, 7000)) == sip;
+    together += world.push(ipv4(0x0a090909, 0x08080808, 17, 7001, 9001)) == sip;
+    const uint32_t tftp =
+        world.push(ipv4(client, server, 17, port, 69, std::string("\0\1a\0octet", 9)));
+    together += world.push(ipv4(server, client, 17, 33333, port)) == tftp;
+    const std::string setup =
+        "SETUP rtsp://s RTSP/1.0\r\nTransport: RTP/AVP;client_port=6000-6001\r\n\r\n";
+    const uint32_t rtsp = world.push(ipv4(client, server, 6, port, 554, setup));
+    together += world.push(ipv4(server, client, 17, 6970, 6000)) == rtsp;
+    CHECK_EQ(world.figure("related"), uint64_t{6});
+    apart += world.push(ipv4(server, client, 6, 20, 200 * 256 + 11)) != ftp;
+  }
+  CHECK_EQ(together, 64u * 6);
+  CHECK(apart > 40);  // who was not announced goes by the hash
+}
+
+TEST(balancer_announcements_of_any_bytes) {
+  const std::string parts[] = {
+      "PORT ", "1,2,3,4,5,6", "EPRT ",     "|",          "229 ",         "(",        "227 ",
+      "\r\n",  "c=IN IP4 ",   "c=IN IP6 ", "1.2.3.4",    "::1",          "m=audio ", "99999999999",
+      "7000",  " RTP/AVP",    "a=rtcp:",   "Transport:", "client_port=", "-",        ""};
+  Random random{4242};
+  std::printf("  seed 4242\n");
+  for (int run = 0; run < 200000; ++run) {
+    std::string text;
+    for (uint32_t i = random.below(12); i > 0; --i) {
+      text += parts[random.below(sizeof parts / sizeof parts[0])];
+      if (random.below(8) == 0) text += static_cast<char>(random.next());
+    }
+    const Bytes exact(text.begin(), text.end());
+    Announced to[kAnnouncedMax];
+    CHECK(read_ftp(exact, to) <= kAnnouncedMax);
+    CHECK(read_sdp(exact, run & 1 ? 4 : 6, to) <= kAnnouncedMax);
+    CHECK(read_rtsp(exact, run & 1, to) <= kAnnouncedMax);
+    CHECK(read_tftp(exact, 7, to) <= 1);
+  }
+}
+
+}  // namespace bricks
