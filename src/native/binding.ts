@@ -6,6 +6,7 @@
  */
 
 import type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
+import type { SessionCounts } from './session-counts.ts';
 
 export type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 
@@ -72,19 +73,6 @@ export interface NativeGraph {
     /** `brick` set: fused to that brick, `name` is only the link's label. */
     readonly outlets: readonly { readonly name: string; readonly brick?: number }[];
   }[];
-}
-
-/** See native/sessions/session.hh. */
-export interface SessionCounts {
-  readonly capacity: number;
-  readonly live: number;
-  readonly begun: number;
-  /** By silence. */
-  readonly ended: number;
-  /** Seen in one direction only, when the table was full. */
-  readonly gaveWay: number;
-  /** New flows for which there was no room: balanced, not pinned. */
-  readonly refused: number;
 }
 
 /** One row of the ledger; native/mem/ledger.hh says what each count means. */
