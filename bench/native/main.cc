@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   bench::measure_with_consumer(wanted, figures);  // forks: before anything makes threads
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);
+  bench::measure_sessions(wanted, figures);
   bench::measure_files_and_devices(wanted, figures);
   if (json)
     print_json(figures);
