@@ -34,11 +34,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   flow: ['native', 'errors'],
   engine: ['flow', 'native', 'errors'],
   doctor: ['native', 'errors'],
+  // The witness of bricks verify: judges, and shares nothing with what it judges.
+  witness: ['capture', 'errors'],
   lua: ['engine', 'flow', 'native', 'errors'],
   shell: ['protocol', 'errors'],
   daemon: ['lua', 'engine', 'native', 'shell', 'protocol', 'errors'],
   // Types of `native` only: what snapshots and explanations look like; and doctor's binding.
-  cli: ['daemon', 'doctor', 'shell', 'engine', 'native', 'protocol', 'errors'],
+  cli: ['daemon', 'doctor', 'witness', 'shell', 'engine', 'native', 'protocol', 'errors'],
   index: ['engine', 'flow', 'native', 'protocol', 'capture', 'traffic', 'errors'],
 };
 

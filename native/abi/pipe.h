@@ -54,7 +54,10 @@ struct bricks_pipe {
   uint32_t producer_state; /* engine's line */
   uint32_t producer_waits; /* 1: the engine wants `space` signalled when head moves */
   uint64_t lost; /* packets for this pipe that were dropped before they got into the ring */
-  uint8_t pad2[48];
+  /* Since the pipe was made, for observers (bricks verify), who read along without an end: slots
+   * that the engine may have begun to write, told before it does; slots it has published. */
+  uint64_t slots_begun, slots_published;
+  uint8_t pad2[32];
 
   uint32_t consumer_waits; /* consumer's line; 1: it wants `data` signalled when tail moves */
   uint32_t pad3;

@@ -292,6 +292,10 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("description", from.description);
              row.Set("consumerPid", from.consumer_pid);
              row.Set("slots", from.slots);
+             if (from.memory_fd >= 0) {
+               row.Set("memoryFd", from.memory_fd);
+               set_count(row, "pipeOffset", from.pipe_offset);
+             }
              row.Set("ready", from.ready);
              if (from.silent_ms >= 0) row.Set("silentMs", static_cast<double>(from.silent_ms));
            }));

@@ -244,6 +244,12 @@ EngineSnapshot Engine::snapshot() {
   for (uint32_t i = 0; i < made.inputs.size(); ++i) {
     made.inputs[i].brick = plan_->bricks[plan_->entry(i)]->id;
   }
+  for (uint32_t i = 0; i < made.outputs.size(); ++i) {
+    const PipeOutput* pipe = plan_->outputs[i]->port->pipe();
+    if (!pipe) continue;
+    made.outputs[i].memory_fd = pipe->share()->memory_fd;
+    made.outputs[i].pipe_offset = pipe->share()->pipe_offset;
+  }
   for (uint32_t i = 0; i < made.bricks.size(); ++i) made.bricks[i].ways = plan_->ways(i);
   made.taps = tap_rows();
   made.retired_inputs = retired_inputs_;

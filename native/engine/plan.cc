@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/faults.hh"
 #include "engine/tap.hh"
 #include "wire/decode.hh"
 
@@ -57,6 +58,9 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
     Outlets outlets(node.lists, cell, node.cuts.get());
     node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
+#ifdef BRICKS_FAULTS
+    if (!node.slot->type->duplicates && node.lists.size() > 1) inject_fault(batch, node.lists);
+#endif
     cell.packets += node.in_count;
     node.in_count = 0;
     for (uint32_t o = 0; o < node.lists.size(); ++o) {

@@ -47,6 +47,8 @@ struct EngineSnapshot {
     bool ready;            // Output::ready
     int64_t silent_ms;     // of its consumer's heartbeat; -1: it has none
     LedgerCell cell;
+    int memory_fd = -1;  // of its pipe's memory, for observers of this process; -1: no pipe
+    uint64_t pipe_offset = 0;
   };
   std::string name;
   bool running, linked, drained;

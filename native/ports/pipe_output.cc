@@ -216,6 +216,18 @@ void PipeOutput::prefetch_slots(uint32_t count) const noexcept {
   }
 }
 
+// Observers throw away what they copied out of a slot that may have been written since.
+void PipeOutput::tell_begun(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  uint32_t slots = count;
+  for (uint32_t i = 0; !batch.plain && i < count; ++i) {
+    slots += slots_needed(batch.packets[picks[i]].length) - 1;
+  }
+  const uint32_t unpublished = (tail_ - published_.load(std::memory_order_relaxed)) & mask_;
+  const uint64_t begun = slots_total_ + unpublished + std::min(slots, free_slots());
+  shared(pipe_->slots_begun).store(begun, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);  // before any of those slots
+}
+
 void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                           LedgerCell& cell) noexcept {
   if (!started_ && count) {
@@ -227,6 +239,7 @@ void PipeOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bool
   const bool stalled = stalled_;  // what room() went by
   if (free_slots() < count) settle(cell);
   prefetch_slots(count);
+  tell_begun(batch, picks, count);
   const bool exchange = exclusive && batch.region && batch.region == region_.get();
   const bool padded = batch.padded;
   batch.padded = padded && !settings_.exact;
@@ -307,7 +320,9 @@ void PipeOutput::flush(Nanos now, LedgerCell& cell) noexcept {
     }
     ring_->ts[0] = static_cast<int64_t>(now / 1000000000);
     ring_->ts[1] = static_cast<int64_t>(now % 1000000000 / 1000);
+    slots_total_ += (tail_ - published_.load(std::memory_order_relaxed)) & mask_;
     published_.store(tail_, std::memory_order_release);
+    shared(pipe_->slots_published).store(slots_total_, std::memory_order_release);
     shared(ring_->tail).store(tail_, std::memory_order_release);
     wake_consumer();
   }

@@ -77,6 +77,7 @@ class PipeOutput final : public Output {
   uint32_t count_fitting(const Batch& batch, const Index* picks, uint32_t count) const noexcept;
   void wake_consumer() noexcept;
   void prefetch_slots(uint32_t count) const noexcept;
+  void tell_begun(const Batch& batch, const Index* picks, uint32_t count) noexcept;
   bool write_general(const Batch& batch, Index pick) noexcept;
 
   std::string name_;
@@ -89,8 +90,9 @@ class PipeOutput final : public Output {
   uint64_t control_offset_ = 0, control_bytes_ = 0;
   std::vector<PipeSent> sent_;
   uint32_t mask_ = 0;
-  uint32_t tail_ = 0;  // next slot to fill
-  uint32_t head_ = 0;  // first slot the consumer has not given back
+  uint32_t tail_ = 0;         // next slot to fill
+  uint64_t slots_total_ = 0;  // published since it was made
+  uint32_t head_ = 0;         // first slot the consumer has not given back
   // Read by PipeShare::restore on another thread.
   std::atomic<uint32_t> head_seen_{0}, published_{0}, link_seen_{1};
   uint64_t packets_ = 0, packets_read_ = 0;  // packets_ - packets_read_ is held

@@ -15,6 +15,7 @@ import { manualPages } from './manual.ts';
 import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
+import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 
 const helpCommand: Command = {
@@ -74,6 +75,7 @@ export const commands: readonly Command[] = [
   statusCommand,
   statsCommand,
   ledgerCommand,
+  verifyCommand,
   explainCommand,
   doctorCommand,
   replayCommand,

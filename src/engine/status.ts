@@ -30,6 +30,8 @@ export interface StatusOutput {
   consumer: number;
   /** Slots of the ring; 0: it has none. */
   slots: number;
+  /** A pipe: where its memory can be read by who may (bricks verify), and where in it. */
+  memory?: { path: string; offset: number };
   /** What it gets reaches somebody: a consumer is there, alive, and keeps up. */
   ready: boolean;
   /** Since the consumer's last heartbeat; null: it has none. */
@@ -92,6 +94,12 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         brick: row.brick,
         consumer: row.consumerPid,
         slots: row.slots,
+        ...(row.memoryFd !== undefined && {
+          memory: {
+            path: `/proc/${process.pid}/fd/${row.memoryFd}`,
+            offset: row.pipeOffset ?? 0,
+          },
+        }),
         ready: row.ready ?? true,
         heartbeat_ms: row.silentMs ?? null,
         held: row.cell.held,

@@ -116,6 +116,9 @@ export interface OutputRow {
   readonly consumerPid: number;
   /** Slots of its ring; 0: it has none. */
   readonly slots: number;
+  /** A pipe: descriptor of its memory in this process, and where in it the pipe begins. */
+  readonly memoryFd?: number;
+  readonly pipeOffset?: number;
   /** Packets for it reach somebody: a consumer is there, alive, and keeps up. Absent: true. */
   readonly ready?: boolean;
   /** Milliseconds since its consumer's last heartbeat. Absent: it has none. */

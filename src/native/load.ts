@@ -1,7 +1,7 @@
 /** Finds and loads the native addon; one per process, whichever thread asks first. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BricksError } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
@@ -22,7 +22,9 @@ let loaded: NativeBinding | undefined;
 /** The addon, ready for use. Throws `unsupported` when it is not built or does not load. */
 export function loadBinding(): NativeBinding {
   if (loaded !== undefined) return loaded;
-  const file = join(packageRoot(), 'native', 'build', 'release', 'bricks.node');
+  // Another build (sanitizers, faults) by its folder's name.
+  const build = process.env['BRICKS_BUILD'] ?? 'release';
+  const file = join(packageRoot(), 'native', 'build', basename(build), 'bricks.node');
   if (!existsSync(file)) {
     throw new BricksError(
       'unsupported',

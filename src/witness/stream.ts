@@ -1,0 +1,56 @@
+/** What native/client/observe.c writes: packets as somebody saw them, and how many he missed. */
+import { createHash } from 'node:crypto';
+import { flowOf } from '../capture/flow.ts';
+
+const headerBytes = 24;
+const frameBytesMax = 65_535;
+
+export interface Seen {
+  /** The same for packets equal in time, length on the wire and bytes. */
+  readonly id: string;
+  /** Undefined where the packet has none: not IP, a fragment. */
+  readonly flow: string | undefined;
+  readonly timeNs: bigint;
+  readonly length: number;
+}
+
+export class Sightings {
+  readonly seen: Seen[] = [];
+  /** Positions in `seen` before which slots were missed. */
+  readonly gaps: number[] = [];
+  missed = 0;
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** Takes in what has come; false when it is no such stream. */
+  add(chunk: Buffer): boolean {
+    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    while (data.length >= headerBytes) {
+      const captured = data.readUInt32LE(0);
+      if (captured > frameBytesMax) return false;
+      if (data.length < headerBytes + captured) break;
+      this.#take(data, captured);
+      data = data.subarray(headerBytes + captured);
+    }
+    this.#rest = Buffer.from(data);
+    return true;
+  }
+
+  #take(data: Buffer, captured: number): void {
+    const wireLength = data.readUInt32LE(4);
+    if (data.readUInt32LE(20) === 1) {
+      this.gaps.push(this.seen.length);
+      this.missed += wireLength;
+      return;
+    }
+    const timeNs = data.readBigUInt64LE(8);
+    const linkType = data.readUInt32LE(16);
+    const frame = data.subarray(headerBytes, headerBytes + captured);
+    const digest = createHash('sha1').update(frame).digest('base64');
+    this.seen.push({
+      id: `${timeNs} ${wireLength} ${digest}`,
+      flow: flowOf({ timestampNs: timeNs, linkType, data: frame, wireLength }, { outer: false }),
+      timeNs,
+      length: captured,
+    });
+  }
+}
