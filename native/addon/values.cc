@@ -256,6 +256,14 @@ Napi::Array from_descriptors(Napi::Env env, std::span<const OptionDescriptor> de
   return made;
 }
 
+static void set_memory(Napi::Object& row, int fd, uint64_t offset) {
+  if (fd < 0) return;
+  Napi::Array memory = Napi::Array::New(row.Env(), 2);
+  memory.Set(0u, fd);
+  memory.Set(1u, static_cast<double>(offset));
+  row.Set("memory", memory);
+}
+
 Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   Napi::Object made = Napi::Object::New(env);
   made.Set("name", snapshot.name);
@@ -292,10 +300,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("description", from.description);
              row.Set("consumerPid", from.consumer_pid);
              row.Set("slots", from.slots);
-             if (from.memory_fd >= 0) {
-               row.Set("memoryFd", from.memory_fd);
-               set_count(row, "pipeOffset", from.pipe_offset);
-             }
+             set_memory(row, from.memory_fd, from.pipe_offset);
              row.Set("ready", from.ready);
              if (from.silent_ms >= 0) row.Set("silentMs", static_cast<double>(from.silent_ms));
            }));

@@ -187,10 +187,10 @@ export const verifyCommand: Command = {
   usage: '[--for S] [--json] [--run-dir DIR]',
   summary: 'an independent witness: what consumers get, held against what came in',
   details:
-    'Looks at the inputs (taps) and into the memory of the pipes (without being a consumer), and\n' +
-    'finds flows with code of its own. At high rates a sample of the address pairs is looked at.\n' +
-    'Exit code 8: a flow was split, a packet lost, there twice, out of order or changed; or too\n' +
-    'little was seen to say that none was. Run it as root or the user of the daemon.',
+    'Looks at the inputs (taps) and into the memory of the pipes (without being a consumer),\n' +
+    'and finds flows with code of its own. At high rates: at a sample of the address pairs.\n' +
+    'Exit code 8: a flow was split, a packet lost, there twice, out of order or changed; or\n' +
+    'too little was seen to say that none was. Run it as root or the user of the daemon.',
   options: {
     for: { type: 'string', value: 'S', summary: 'how long to look; default 5 seconds' },
     ...jsonOption,

@@ -94,11 +94,8 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         brick: row.brick,
         consumer: row.consumerPid,
         slots: row.slots,
-        ...(row.memoryFd !== undefined && {
-          memory: {
-            path: `/proc/${process.pid}/fd/${row.memoryFd}`,
-            offset: row.pipeOffset ?? 0,
-          },
+        ...(row.memory !== undefined && {
+          memory: { path: `/proc/${process.pid}/fd/${row.memory[0]}`, offset: row.memory[1] },
         }),
         ready: row.ready ?? true,
         heartbeat_ms: row.silentMs ?? null,

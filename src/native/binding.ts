@@ -117,8 +117,7 @@ export interface OutputRow {
   /** Slots of its ring; 0: it has none. */
   readonly slots: number;
   /** A pipe: descriptor of its memory in this process, and where in it the pipe begins. */
-  readonly memoryFd?: number;
-  readonly pipeOffset?: number;
+  readonly memory?: readonly [fd: number, offset: number];
   /** Packets for it reach somebody: a consumer is there, alive, and keeps up. Absent: true. */
   readonly ready?: boolean;
   /** Milliseconds since its consumer's last heartbeat. Absent: it has none. */
@@ -214,9 +213,8 @@ export interface NativeBinding {
   /** Where that flow goes in every engine's graph, and why; changes nothing. */
   explain(question: FlowQuestion): Explanation[];
   /**
-   * A pipe with a copy of what passes a link from now on; returns its consumer's name. One address
-   * pair in `sample`. It is there until closeTap, or until the link goes. Throws `no_such_pipe`,
-   * `invalid_argument`.
+   * A pipe with a copy of what passes a link, one address pair in `sample`, until closeTap or until
+   * the link goes; returns its consumer's name. Throws `no_such_pipe`, `invalid_argument`.
    */
   openTap(link: string, expression: string, sample: number): string;
   closeTap(pipe: string): void;

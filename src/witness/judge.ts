@@ -49,8 +49,10 @@ const overtakenMax = 256;
 /** Per output and input: matched entries by their place among the input's, ascending. */
 type Matches = { entry: number; at: number }[][][];
 
-const isoTime = (ns: bigint): string =>
-  `${new Date(Number(ns / 1_000_000n)).toISOString().slice(0, -4)}${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
+const isoTime = (ns: bigint): string => {
+  const seconds = new Date(Number(ns / 1_000_000n)).toISOString().slice(0, -4);
+  return `${seconds}${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
+};
 
 class Judge {
   readonly #outputs: readonly { name: string; sightings: Sightings }[];

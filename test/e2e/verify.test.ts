@@ -47,7 +47,7 @@ async function verify(
   return { code, report: JSON.parse(stdout) as Report };
 }
 
-test('verify: a balancer that does right is verified, and says how much was looked at', async (t) => {
+test('verify: a balancer that does right is verified', async (t) => {
   const world = useWorld(t);
   await serve(world);
   const { code, report } = await verify(world);
@@ -57,7 +57,7 @@ test('verify: a balancer that does right is verified, and says how much was look
   assert.equal(ledger.difference, 0);
 });
 
-test('verify: who saw nothing has verified nothing; outputs that cannot be observed are named', async (t) => {
+test('verify: who saw nothing has verified nothing, and says where', async (t) => {
   const world = useWorld(t);
   const script = world.file(
     'start.lua',
