@@ -84,5 +84,6 @@ void measure_with_consumer(const Wanted& wanted, Figures& figures);
 void measure_files_and_devices(const Wanted& wanted, Figures& figures);
 void measure_filter_rules(const Wanted& wanted, Figures& figures);
 void measure_sessions(const Wanted& wanted, Figures& figures);
+void measure_steering(const Wanted& wanted, Figures& figures);
 
 }  // namespace bench

@@ -26,10 +26,10 @@ void print_json(const bench::Figures& figures) {
 }
 
 void print_table(const bench::Figures& figures) {
-  std::printf("%-16s %-22s %10s %10s %10s  %-22s %8s %6s\n", "name", "input", "min", "median",
+  std::printf("%-16s %-34s %10s %10s %10s  %-22s %8s %6s\n", "name", "input", "min", "median",
               "max", "unit", "limit", "share");
   for (const bench::Figure& f : figures) {
-    std::printf("%-16s %-22s %10.4g %10.4g %10.4g  %-22s", f.name.c_str(), f.input.c_str(),
+    std::printf("%-16s %-34s %10.4g %10.4g %10.4g  %-22s", f.name.c_str(), f.input.c_str(),
                 f.value.minimum, f.value.median, f.value.maximum, f.unit.c_str());
     if (f.limit > 0) std::printf(" %8.4g %6.2f", f.limit, f.value.median / f.limit);
     std::printf("\n");
@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   };
   bench::Figures figures;
   bench::measure_with_consumer(wanted, figures);  // forks: before anything makes threads
+  bench::measure_steering(wanted, figures);
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);
   bench::measure_sessions(wanted, figures);
