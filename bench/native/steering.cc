@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -172,8 +173,11 @@ struct Folder {
   std::string path;
   uint32_t used = 0;
   Folder() {
-    char name[] = "/tmp/bricks-steering-XXXXXX";
-    if (mkdtemp(name)) path = name;
+    path = (std::filesystem::temp_directory_path() / "bricks-steering-XXXXXX").string();
+    if (!mkdtemp(path.data())) {
+      std::fprintf(stderr, "bench: steering: %s: %s\n", path.c_str(), std::strerror(errno));
+      std::exit(1);
+    }
   }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string next() {
