@@ -1,0 +1,143 @@
+// tap: packets a second into a TAP interface. fifo: a capture through a named pipe into tcpdump,
+// beside what `cat` and a shell's pipe reach into the same tcpdump in the same run.
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "engine/engine.hh"
+#include "figure.hh"
+#include "ports/packet_builder.hh"
+#include "ports/pipe_directory.hh"
+
+namespace bench {
+
+using namespace bricks;
+
+namespace {
+
+constexpr uint32_t kPackets = 4'000'000;
+constexpr uint32_t kLength = 60;
+constexpr double kTapSeconds = 0.7;
+
+void must(const Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
+  std::exit(1);
+}
+
+// One input straight to one output.
+class Passing {
+ public:
+  Passing(const std::string& input, const std::string& output) {
+    must(Engine::create("tools", {}, &pipes_, &engine_));
+    Graph graph;
+    graph.inlets = {{input, 0}};
+    Graph::Node& node = graph.bricks.emplace_back();
+    node.id = node.kind = "Dummy";
+    node.outlets.push_back({output, -1});
+    must(engine_->apply(graph));
+    must(engine_->start());
+  }
+  uint64_t delivered() { return engine_->snapshot().outputs.at(0).cell.delivered; }
+
+ private:
+  PipeDirectory pipes_;
+  std::shared_ptr<Engine> engine_;
+};
+
+// Nanoseconds the thread of that name has been running on a core.
+double busy_nanos(const std::string& thread) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::ifstream(task.path() / "comm") >> name;
+    if (name != thread) continue;
+    double nanos = 0;
+    std::ifstream(task.path() / "schedstat") >> nanos;
+    return nanos;
+  }
+  std::fprintf(stderr, "bench: there is no thread %s\n", thread.c_str());
+  std::exit(1);
+}
+
+// In a network namespace of this thread's own. By the time that the writer's thread, which makes a
+// system call for each packet, has had a core.
+void measure_tap(Figures& figures) {
+  if (unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", W_OK) != 0) {
+    std::fprintf(stderr, "bench: tap left out: it takes root and /dev/net/tun\n");
+    return;
+  }
+  Passing engine("gen:60?flows=1000", "tap:bench0");
+  std::vector<double> rates;
+  for (int run = -1; run < kRuns; ++run) {
+    const uint64_t before = engine.delivered();
+    const double begin = busy_nanos("tap-writer");
+    usleep(static_cast<useconds_t>(kTapSeconds * 1e6));
+    const auto packets = static_cast<double>(engine.delivered() - before);
+    if (run >= 0) rates.push_back(packets / (busy_nanos("tap-writer") - begin) * 1e3);
+  }
+  figures.push_back({"tap", "60 B, 1 k flows", "Mpps of its core's time", spread(rates), 0});
+}
+
+std::string write_capture(const std::string& path) {
+  const TrafficPlan plan{.length = kLength, .flows = 1000, .seed = 1, .mix = false};
+  std::vector<uint8_t> bytes = {0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0,
+                                0,    0,    0,    0,    0, 0, 4, 0, 1, 0, 0, 0};
+  bytes.resize(24 + size_t{kPackets} * (16 + kLength));
+  uint8_t* at = bytes.data() + 24;
+  for (uint32_t i = 0; i < kPackets; ++i, at += 16 + kLength) {
+    const uint32_t header[4] = {1'700'000'000 + i / 1'000'000, i % 1'000'000, kLength, kLength};
+    std::memcpy(at, header, sizeof header);
+    build_packet(plan, i, at + 16);
+  }
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  return path;
+}
+
+// Mpps of a program from its start to its end; 0: it failed.
+double timed(const std::string& command) {
+  const double begin = seconds_now();
+  const bool fine = std::system((command + " 2>/dev/null").c_str()) == 0;
+  return fine ? kPackets / (seconds_now() - begin) / 1e6 : 0;
+}
+
+void measure_fifo(Figures& figures) {
+  std::string folder = std::filesystem::temp_directory_path() / "bricks-bench-XXXXXX";
+  if (std::system("tcpdump --version >/dev/null 2>&1") != 0 || !mkdtemp(folder.data())) {
+    std::fprintf(stderr, "bench: fifo left out: no tcpdump, or no place for a capture\n");
+    return;
+  }
+  const std::string capture = write_capture(folder + "/in.pcap"), fifo = folder + "/fifo";
+  std::vector<double> ours, theirs;
+  for (int run = -1; run < kRuns; ++run) {
+    const double limit = timed("cat " + capture + " | tcpdump -w /dev/null -r -");
+    Passing engine("pcap:" + capture, "fifo:" + fifo);
+    const double value = timed("tcpdump -w /dev/null -r " + fifo);
+    if (engine.delivered() != kPackets) {
+      std::fprintf(stderr, "bench: fifo: tcpdump was not given every packet\n");
+      std::exit(1);
+    }
+    if (run < 0) continue;
+    theirs.push_back(limit);
+    ours.push_back(value);
+  }
+  std::filesystem::remove_all(folder);
+  figures.push_back({"fifo", "60 B to tcpdump -r", "Mpps", spread(ours), spread(theirs).median});
+}
+
+}  // namespace
+
+void measure_tool_ports(const Wanted& wanted, Figures& figures) {
+  if (wanted("tap")) std::thread([&] { measure_tap(figures); }).join();
+  if (wanted("fifo")) measure_fifo(figures);
+}
+
+}  // namespace bench
