@@ -10,46 +10,10 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr uint64_t kSecond = 1'000'000'000, kMegabyte = 1'000'000;
-constexpr uint32_t kSnapLength = 262144;
-constexpr uint64_t kAroundMax = 36;   // bytes around a packet: pcapng's block, its padding
-constexpr uint64_t kHeadersMax = 64;  // bytes a file may begin with, an interface's description
+constexpr uint64_t kAroundMax = kCaptureAround;
+// Bytes a file may begin with, an interface's description, the statistics at its end.
+constexpr uint64_t kHeadersMax = 2048;
 constexpr uint64_t kRecordMax = kFrameMax + kAroundMax;  // bytes one packet takes at most
-
-struct ClassicHeader {
-  uint32_t magic;
-  uint16_t major = 2, minor = 4;
-  uint32_t zone = 0, accuracy = 0, snap_length = kSnapLength, link;
-};
-static_assert(sizeof(ClassicHeader) == 24);
-
-struct ClassicRecord {
-  uint32_t seconds, fraction, captured, wire;
-};
-
-struct SectionBlock {
-  uint32_t type = 0x0a0d0d0a, length = sizeof(SectionBlock), order = 0x1a2b3c4d;
-  uint16_t major = 1, minor = 0;
-  uint32_t unknown_low = UINT32_MAX, unknown_high = UINT32_MAX;
-  uint32_t length_again = sizeof(SectionBlock);
-};
-static_assert(sizeof(SectionBlock) == 28);
-
-struct InterfaceBlock {
-  uint32_t type = 1, length = sizeof(InterfaceBlock);
-  uint16_t link, zero = 0;
-  uint32_t snap_length = 0;
-  uint16_t resolution_code = 9, resolution_length = 1;
-  uint8_t resolution[4] = {9, 0, 0, 0};  // 10^-9 s
-  uint32_t end_of_options = 0;
-  uint32_t length_again = sizeof(InterfaceBlock);
-};
-static_assert(sizeof(InterfaceBlock) == 32);
-
-struct PacketBlock {
-  uint32_t type = 6, length, interface, time_high, time_low, captured, wire;
-};
-static_assert(sizeof(PacketBlock) == 28);
-static_assert(sizeof(SectionBlock) + sizeof(InterfaceBlock) <= kHeadersMax);
 
 Nanos wall_clock() noexcept {
   timespec now;
@@ -92,10 +56,8 @@ void PcapOutput::begin_file(Nanos first) noexcept {
   file_first_ = first;
   file_empty_ = true;
   if (format_.ng) {
-    const SectionBlock section;
-    writer_->append(&section, sizeof section, false);
-    link_count_ = 0;
-    return;
+    uint8_t section[kCaptureHeadMax];
+    return writer_->append(section, encoder_.begin(section, link_), false);
   }
   const ClassicHeader header{.magic = nanos_ ? 0xa1b23c4du : 0xa1b2c3d4u,
                              .link = static_cast<uint32_t>(link_)};
@@ -137,13 +99,11 @@ void PcapOutput::begin(const Batch& batch, const Index* picks, uint32_t count) n
 }
 
 int PcapOutput::interface_of(LinkType link) noexcept {
-  for (uint32_t i = 0; i < link_count_; ++i)
-    if (links_[i] == link) return static_cast<int>(i);
-  if (link_count_ == kLinksMax) return -1;
-  const InterfaceBlock block{.link = static_cast<uint16_t>(link)};
-  writer_->append(&block, sizeof block, false);
-  links_[link_count_] = link;
-  return static_cast<int>(link_count_++);
+  if (!encoder_.described(link)) {
+    uint8_t block[kCaptureHeadMax];
+    if (const uint32_t bytes = encoder_.describe(block, link)) writer_->append(block, bytes, false);
+  }
+  return encoder_.interface_of(link);
 }
 
 void PcapOutput::put_classic(const Batch& batch, uint32_t i) noexcept {
@@ -253,6 +213,13 @@ void PcapOutput::close(LedgerCell& cell) {
     if (format_.ng) interface_of(LinkType::ethernet);
     writer_->commit();
   }
+  if (format_.ng && writer_->free_bytes() > kHeadersMax + kWriterSlack) {
+    uint8_t block[kCaptureHeadMax];
+    const uint32_t bytes =
+        encoder_.statistics(block, link_, wall_clock(), cell.packets, cell.dropped_total());
+    if (bytes) writer_->append(block, bytes, false);
+    writer_->commit();
+  }
   writer_->stop();
   settle(cell);
 }
@@ -264,7 +231,7 @@ std::string PcapOutput::take_warning() {
   if (link >= 0 && !told_link_) {
     told_link_ = true;
     add("packets of link type " + std::to_string(link) + " do not fit into " + path_ +
-        (format_.ng ? ", which has " + std::to_string(kLinksMax) + " link types already"
+        (format_.ng ? ", which has " + std::to_string(kCaptureLinksMax) + " link types already"
                     : ", a pcap file of link type " + std::to_string(static_cast<int>(link_)) +
                           "; write pcap:" + path_ + "?ng=1 to keep all of them"));
   }

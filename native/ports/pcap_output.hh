@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "ports/capture_format.hh"
 #include "ports/capture_writer.hh"
 #include "ports/port.hh"
 
@@ -20,6 +21,7 @@ struct PcapFormat {
   PcapPrecision precision = PcapPrecision::automatic;
   uint64_t buffer_bytes = 4u << 20;  // rounded up to a power of two, at least 1 MiB
   Rotation rotation;
+  std::string name = {}, description = {};  // pcapng: of its interfaces
 };
 
 class PcapOutput final : public Output {
@@ -46,10 +48,12 @@ class PcapOutput final : public Output {
     uint64_t position, packets, bytes;
   };
   static constexpr uint32_t kCheckpoints = 1024;
-  static constexpr uint32_t kLinksMax = 64;  // link types of one pcapng file
 
   PcapOutput(std::string path, const PcapFormat& format)
-      : path_(std::move(path)), format_(format), rotates_(format.rotation.active()) {}
+      : path_(std::move(path)),
+        format_(format),
+        rotates_(format.rotation.active()),
+        encoder_({.ng = format.ng, .name = format.name, .description = format.description}) {}
   void begin(const Batch& batch, const Index* picks, uint32_t count) noexcept;
   void begin_file(Nanos first) noexcept;
   bool turn(const Batch& batch, uint32_t i) noexcept;
@@ -61,14 +65,13 @@ class PcapOutput final : public Output {
   const std::string path_;
   const PcapFormat format_;
   const bool rotates_;
+  CaptureEncoder encoder_;
   std::unique_ptr<CaptureWriter> writer_;
   bool begun_ = false, nanos_ = false;
   uint64_t file_begin_ = 0;  // of the stream, where this file's bytes begin
   Nanos file_first_ = 0;     // time of its first packet
   bool file_empty_ = true;
   LinkType link_ = LinkType::ethernet;  // classic: the file's
-  std::array<LinkType, kLinksMax> links_{};
-  uint32_t link_count_ = 0;
   std::array<Checkpoint, kCheckpoints> checkpoints_{};
   uint64_t oldest_ = 0, newest_ = 0;  // checkpoints ever settled, made
   uint64_t held_ = 0;

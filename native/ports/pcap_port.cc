@@ -19,7 +19,8 @@ constexpr OptionDescriptor kOptions[] = {
      "input: how often the files are read; 0 for ever"},
     {"lossless", OptionType::boolean, "1", 0, 0, nullptr,
      "input: wait for outputs that are full; 0 drops instead, as a device would"},
-    {"ng", OptionType::boolean, "0", 0, 0, nullptr, "output: pcapng, any mix of link types"},
+    {"ng", OptionType::boolean, "0", 0, 0, nullptr,
+     "output: pcapng, any mix of link types, interface names, drop counts"},
     {"ns", OptionType::text, "auto", 0, 0, "auto|0|1|true|false",
      "output: nanoseconds in a pcap file; auto: when the first packets have them"},
     {"buffer", OptionType::integer, "4", 1, 4096, nullptr,
@@ -68,12 +69,14 @@ Status open_input(const PortName& name, const Options& options, const PortContex
   return status.ok() ? PcapInput::open(std::move(files), replay, input) : status;
 }
 
-Status open_output(const PortName& name, const Options& options, const PortContext&,
+Status open_output(const PortName& name, const Options& options, const PortContext& context,
                    std::unique_ptr<Output>* output) {
   Status status = refuse_foreign(name, {"speed", "loop", "lossless"}, "output", "inputs");
   if (!status.ok()) return status;
   PcapFormat format;
   format.ng = option_flag(options, "ng");
+  format.name = context.owner;
+  format.description = name.text;
   const std::string& ns = option_text(options, "ns");
   if (ns != "auto") {
     const bool nanos = ns == "1" || ns == "true";
