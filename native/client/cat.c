@@ -31,6 +31,7 @@ struct cat {
   int64_t last_ms;   /* when the last packet came, or the start */
   int64_t flush_ms;  /* when the output was last flushed */
   uint64_t packets, bytes;
+  uint64_t lost_before, lost; /* packets that the pipe could not take: until we came, since */
   uint32_t link_type;
 };
 
@@ -176,8 +177,8 @@ static int finish(struct cat *cat, int code) {
   if (cat->consumer) cat->link_type = bricks_link_type(cat->consumer);
   int fault = 0;
   if (code != CAT_READER_LEFT) {
-    fault =
-        cat->lines ? capture_flush(&cat->capture) : capture_finish(&cat->capture, cat->link_type);
+    fault = cat->lines ? capture_flush(&cat->capture)
+                       : capture_finish(&cat->capture, cat->link_type, cat->packets, cat->lost);
   }
   if (!cat->options.quiet) {
     fprintf(stderr, "%llu packets, %llu bytes\n", (unsigned long long)cat->packets,
@@ -200,7 +201,11 @@ static int follow_pipe(struct cat *cat) {
       if (fault) return fault;
       begun = true;
     }
-    if (code == CAT_OK) code = read_pipe(cat);
+    if (code == CAT_OK) {
+      cat->lost_before = bricks_dropped(cat->consumer);
+      code = read_pipe(cat);
+      cat->lost += bricks_dropped(cat->consumer) - cat->lost_before;
+    }
     if (code == CAT_AGAIN) {
       cat->link_type = bricks_link_type(cat->consumer);
       bricks_detach(cat->consumer);

@@ -29,6 +29,7 @@ int cat_parse(int argc, char **argv, struct cat_options *options);
 struct cat_capture {
   int fd;
   const char *path; /* for messages */
+  const char *pipe; /* pcapng: the interface's name */
   bool ng, started, created;
   bool nanoseconds;
   uint32_t link_type;  /* classic: of the whole file */
@@ -42,8 +43,10 @@ int capture_open(struct cat_capture *capture, const struct cat_options *options)
 int capture_begin(struct cat_capture *capture);
 int capture_packets(struct cat_capture *capture, const bricks_packet *packets, uint32_t count);
 int capture_flush(struct cat_capture *capture);
-/* Completes the file: a header where no packet came. `link_type`: of the pipe. */
-int capture_finish(struct cat_capture *capture, uint32_t link_type);
+/* Completes the file: a header where no packet came. `link_type`: of the pipe;
+ * pcapng says how many packets it has, and how many the pipe lost. */
+int capture_finish(struct cat_capture *capture, uint32_t link_type, uint64_t packets,
+                   uint64_t lost);
 /* Nothing was ever begun: takes away a file that capture_open made. */
 void capture_abandon(struct cat_capture *capture);
 /* For lines of text, through the same buffer. */

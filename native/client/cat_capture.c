@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/cat.h"
 
-enum { kBufferBytes = 512 * 1024, kSnapLength = 262144, kRecordMax = 65535 + 64 };
+enum { kBufferBytes = 512 * 1024, kSnapLength = 262144, kRecordMax = 65535 + 512 };
 
 #define PCAP_MICROSECONDS 0xa1b2c3d4u
 #define PCAP_NANOSECONDS 0xa1b23c4du
 
 int capture_open(struct cat_capture *capture, const struct cat_options *options) {
-  *capture = (struct cat_capture){.fd = STDOUT_FILENO, .path = "stdout", .ng = options->ng};
+  *capture = (struct cat_capture){
+      .fd = STDOUT_FILENO, .path = "stdout", .pipe = options->pipe, .ng = options->ng};
   capture->buffer = malloc(kBufferBytes);
   if (!capture->buffer) {
     fprintf(stderr, "bricks cat: no memory for a buffer of %d bytes\n", kBufferBytes);
@@ -109,9 +111,15 @@ static int64_t interface_for(struct cat_capture *capture, uint32_t link_type) {
     if (capture->interface_links[i] == link_type) return i;
   }
   if (capture->interfaces == sizeof capture->interface_links / sizeof(uint32_t)) return -1;
-  /* option 9, if_tsresol: 10^-9 seconds */
-  const uint32_t block[8] = {1, 32, link_type, kSnapLength, 9 | 1 << 16, 9, 0, 32};
-  put(capture, block, sizeof block);
+  /* options: 2, if_name; 9, if_tsresol: 10^-9 seconds */
+  const size_t name = strnlen(capture->pipe, 255), padded = (name + 3) & ~(size_t)3;
+  const uint32_t total = (uint32_t)(36 + padded);
+  const uint32_t head[5] = {1, total, link_type, kSnapLength, 2 | (uint32_t)name << 16};
+  const uint32_t tail[4] = {9 | 1 << 16, 9, 0, total};
+  put(capture, head, sizeof head);
+  put(capture, capture->pipe, name);
+  put(capture, "\0\0\0", padded - name);
+  put(capture, tail, sizeof tail);
   capture->interface_links[capture->interfaces] = link_type;
   return capture->interfaces++;
 }
@@ -174,12 +182,39 @@ int capture_packets(struct cat_capture *capture, const bricks_packet *packets, u
   return fault;
 }
 
-int capture_finish(struct cat_capture *capture, uint32_t link_type) {
+/* Interface statistics: options 4, isb_ifrecv, and 5, isb_ifdrop. */
+static int put_statistics(struct cat_capture *capture, uint64_t packets, uint64_t lost) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  const uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  const uint64_t all = packets + lost;
+  const uint32_t block[13] = {5,
+                              52,
+                              0,
+                              (uint32_t)(now >> 32),
+                              (uint32_t)now,
+                              4 | 8 << 16,
+                              (uint32_t)all,
+                              (uint32_t)(all >> 32),
+                              5 | 8 << 16,
+                              (uint32_t)lost,
+                              (uint32_t)(lost >> 32),
+                              0,
+                              52};
+  const int fault = make_room(capture, sizeof block);
+  if (!fault) put(capture, block, sizeof block);
+  return fault;
+}
+
+int capture_finish(struct cat_capture *capture, uint32_t link_type, uint64_t packets,
+                   uint64_t lost) {
   int fault = 0;
   if (!capture->started) {
     fault = start(capture, link_type);
+    if (!fault) fault = make_room(capture, kRecordMax);
     if (!fault && capture->ng) interface_for(capture, link_type);
   }
+  if (!fault && capture->ng) fault = put_statistics(capture, packets, lost);
   if (!fault) fault = capture_flush(capture);
   if (capture->fd != STDOUT_FILENO && close(capture->fd) != 0 && !fault) {
     fprintf(stderr, "bricks cat: cannot complete %s: %s\n", capture->path, strerror(errno));
