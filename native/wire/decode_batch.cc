@@ -4,7 +4,6 @@
 // whether the packet is of that kind. No branch depends on anything else. Three builds of the same
 // loop; the processor's best is taken at run time.
 #include <algorithm>
-#include <cstddef>
 #include <iterator>
 
 #include "wire/bytes.hh"
@@ -24,21 +23,11 @@ constexpr uint32_t kFastBytes = 38;  // through the ports
 constexpr uint32_t kTotalMin = 24;   // what the IP header's total length covers of them
 constexpr uint32_t kTcpUdp = 1u << 6 | 1u << 17;
 
-// network = 14, ip_version = 4, flags reduced to kPacketCut: the last four bytes of a Packet.
-constexpr uint32_t kFound = 14u | 4u << 16, kKeep = uint32_t{kPacketCut} << 24;
-constexpr uint32_t kReverseShift = 27;
-static_assert(1u << kReverseShift == uint32_t{kPacketReverse} << 24);
-
 inline void store_found(Batch& batch, uint32_t i, uint64_t digest, bool reverse) noexcept {
-  Packet& packet = batch.packets[i];
-  packet.hash = static_cast<uint32_t>(digest >> 32);
+  batch.packets[i].hash = static_cast<uint32_t>(digest >> 32);
   batch.tags[i] = static_cast<uint32_t>(digest);
-  auto* tail = reinterpret_cast<uint8_t*>(&packet.network);
-  const uint32_t word =
-      (load<uint32_t>(tail) & kKeep) | kFound | uint32_t{reverse} << kReverseShift;
-  std::memcpy(tail, &word, sizeof word);
+  set_tail<14, 4, 0>(batch.packets[i], reverse);
 }
-static_assert(offsetof(Packet, network) == 28 && offsetof(Packet, flags) == 31);
 
 // Total length: no less than we read, no more than there is (a packet that is cut goes the slow
 // way).

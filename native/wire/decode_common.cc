@@ -10,6 +10,10 @@
 #include "wire/ether_type.hh"
 #include "wire/udp_tunnels.hh"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace bricks {
 
 namespace {
@@ -28,17 +32,44 @@ inline uint32_t opaque(uint32_t value) noexcept {
   return value;
 }
 
-// Bit 0: a tag; bit 1: IPv6, else IPv4; or kOther.
-constexpr uint32_t kOther = 4, kKinds = 5;
+// Bit 0: a tag; bit 1: IPv6, else IPv4; bit 2: neither.
+constexpr uint32_t kOther = 4, kKinds = 6;
 
 inline uint32_t kind_of(const uint8_t* frame) noexcept {
   const uint32_t tagged = opaque(load<uint16_t>(frame + 12) == as_loaded(kVlan));
   const uint16_t type = load<uint16_t>(frame + 12 + tagged * kTagBytes);
   const uint32_t six = opaque(type == as_loaded(kIpv6));
   const uint32_t four = opaque(type == as_loaded(kIpv4));
-  const uint32_t known = opaque(four | six);
-  return (tagged | six << 1) * known + (1 - known) * kOther;
+  return (tagged | six << 1 | kOther) ^ opaque((four | six) << 2);
 }
+
+#if defined(__x86_64__)
+struct WirePorts {
+  alignas(16) uint8_t wire[16];
+};
+constexpr WirePorts kWirePorts = [] {
+  WirePorts ports{};
+  for (uint32_t i = 0; i < 8; ++i) {
+    ports.wire[2 * i] = static_cast<uint8_t>(kTunnelPorts[i] >> 8);
+    ports.wire[2 * i + 1] = static_cast<uint8_t>(kTunnelPorts[i]);
+  }
+  return ports;
+}();
+
+// Is either of the two ports one of them? `ports` as on the wire.
+inline bool has_tunnel_port(const uint8_t* ports) noexcept {
+  const __m128i both = _mm_cvtsi32_si128(static_cast<int>(load<uint32_t>(ports)));
+  const __m128i tunnels = _mm_load_si128(reinterpret_cast<const __m128i*>(kWirePorts.wire));
+  const __m128i from = _mm_shuffle_epi8(both, _mm_set1_epi16(0x0100));
+  const __m128i to = _mm_shuffle_epi8(both, _mm_set1_epi16(0x0302));
+  const __m128i same = _mm_or_si128(_mm_cmpeq_epi16(from, tunnels), _mm_cmpeq_epi16(to, tunnels));
+  return !_mm_testz_si128(same, same);
+}
+#else
+inline bool has_tunnel_port(const uint8_t* ports) noexcept {
+  return is_tunnel_port(load_be16(ports)) | is_tunnel_port(load_be16(ports + 2));
+}
+#endif
 
 template <bool kSix>
 constexpr Layers tagged_layers() noexcept {
@@ -64,7 +95,7 @@ __attribute__((always_inline)) inline bool decode_kind(Batch& batch, uint32_t i,
   const bool shape = kSix ? ip[0] >> 4 == 6
                           : (ip[0] == 0x45) & ((load<uint16_t>(ip + 6) & as_loaded(0x3fff)) == 0);
   const bool fits = total - kHeader - kPortBytes <= packet.length - kThroughPorts;
-  const bool tunnel = is_tunnel_port(load_be16(ports)) | is_tunnel_port(load_be16(ports + 2));
+  const bool tunnel = has_tunnel_port(ports);
   if (!(shape & fits & ((protocol == 6) | (protocol == 17)) & !tunnel)) return false;
 
   const uint16_t source_port = load<uint16_t>(ports), target_port = load<uint16_t>(ports + 2);
@@ -80,10 +111,7 @@ __attribute__((always_inline)) inline bool decode_kind(Batch& batch, uint32_t i,
   }
   const uint64_t digest = digest_endpoints(source, target, seed);
   packet.hash = static_cast<uint32_t>(digest >> 32);
-  packet.network = kNetwork;
-  packet.ip_version = kSix ? 6 : 4;
-  packet.flags = static_cast<uint8_t>((packet.flags & kPacketCut) | (kTagged ? kPacketLayers : 0) |
-                                      (source > target) * kPacketReverse);
+  set_tail<kNetwork, kSix ? 6 : 4, kTagged ? kPacketLayers : 0>(packet, source > target);
   batch.tags[i] = static_cast<uint32_t>(digest);
   if constexpr (kTagged) {
     static constexpr Layers kTemplate = tagged_layers<kSix>();
@@ -141,6 +169,7 @@ uint32_t decode_mixed(Batch& batch, uint32_t i, const HashSeed& seed, Index* oth
     *end[kind]++ = static_cast<Index>(i);
   }
   Index* to = std::copy(lists[kOther], end[kOther], others);
+  to = std::copy(lists[kOther + 1], end[kOther + 1], to);
   to = decode_list<false, false>(batch, lists[0], end[0], seed, to);
   to = decode_list<false, true>(batch, lists[1], end[1], seed, to);
   to = decode_list<true, false>(batch, lists[2], end[2], seed, to);
