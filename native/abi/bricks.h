@@ -42,8 +42,9 @@ typedef enum { /* the values of errors are the exit codes of the command line */
                BRICKS_INTERRUPTED = 130, /* bricks_wait: a signal came */
                BRICKS_EMPTY = 200,       /* bricks_next: nothing right now */
                BRICKS_END = 201,         /* the input has ended and everything was read */
-               BRICKS_GONE = 202 /* the daemon has vanished and everything was read; or the pipe was
-                                    taken down, and what was left in it counts as unread */
+               BRICKS_GONE = 202, /* the daemon has vanished and everything was read; or the pipe
+                                     was taken down, and what was left in it counts as unread */
+               BRICKS_FULL = 203  /* bricks_send, bricks_reserve: the pipe has no room right now */
 } bricks_result;
 
 typedef struct {

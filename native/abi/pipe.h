@@ -1,8 +1,12 @@
 /* What the two ends of a pipe share, and how an end is asked for over ports.sock.
  *
- * A pipe `x{N` / `x}N` is a netmap ring in a memfd. The engine writes slots and `tail`, the
- * consumer writes `head` and `cur`. Neither trusts the other: every index is
- * bounded before it is used.
+ * A pipe has two ends, `x{N` and `x}N`, and two directions; each direction is a netmap ring in a
+ * memfd, named after the end that reads it, with one producer and one consumer. Each of them is an
+ * engine or a program. The producer writes slots and `tail`, the consumer `head` and `cur`.
+ * Neither trusts the other: every index is bounded before it is used.
+ * A direction that an engine fills has memory of its own, made by the engine. All else is made when
+ * a program first asks for it, both directions in one memory (pipe_end.h), and lives as long as
+ * anybody holds something of it.
  * Whoever finds nothing to do raises its `waits` word, looks once more, and sleeps on its eventfd.
  * The other side, having moved its index (or producer_state), looks at that word and signals; it
  * may lower the word as it does. */
@@ -29,6 +33,8 @@ struct bricks_trailer {
   uint64_t reserved;
 };
 
+enum { BRICKS_PIPE_UNSTAMPED = 1u }; /* a slot's ptr is no time: readers take their own clock */
+
 enum { /* bricks_pipe.producer_state */
        BRICKS_PRODUCER_LIVE = 0,
        BRICKS_PRODUCER_FINISHED = 1, /* the input has ended; what is in the ring is the last */
@@ -48,7 +54,7 @@ struct bricks_pipe {
   uint32_t buffer_bytes;  /* stride; a packet has buffer_bytes - BRICKS_TRAILER_BYTES of it */
   uint32_t buffers;
   uint32_t link_type; /* LINKTYPE_ value of packets without a trailer */
-  uint32_t pad0;
+  uint32_t flags;     /* BRICKS_PIPE_UNSTAMPED, the producer's */
   uint8_t pad1[64];
 
   uint32_t producer_state; /* engine's line */
@@ -77,7 +83,12 @@ BRICKS_NAIL(sizeof(struct bricks_trailer) == BRICKS_TRAILER_BYTES);
 
 /* ports.sock: SOCK_SEQPACKET. One request, one reply; then the connection stays open for as long as
  * the end is held: closing it, or dying, gives the end back. */
-enum { BRICKS_ATTACH = 1 };
+enum {
+  BRICKS_ATTACH = 1,        /* be the consumer at the end `name` */
+  BRICKS_ATTACH_WRITER = 2, /* be the producer at the end `name`: what is written at x}0 is read at
+                               x{0, and the other way round; the pipe is made if need be */
+  BRICKS_OPEN_END = 3       /* netmap's view of an end: pipe_end.h */
+};
 enum { BRICKS_ATTACH_WAIT = 1u }; /* no such pipe yet: answer when there is one, not NOT_FOUND */
 
 struct bricks_attach_request {

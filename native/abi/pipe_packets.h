@@ -20,7 +20,7 @@ static inline bool bricks_reader_slot(struct bricks_reader *r, uint32_t index,
   const uint64_t word = __atomic_load_n((uint64_t *)(void *)shared, __ATOMIC_RELAXED);
   memcpy(&slot, &word, sizeof word);
   view->timestamp = __atomic_load_n(&shared->ptr, __ATOMIC_RELAXED);
-  if (__builtin_expect(slot.buf_idx >= r->buffer_count || slot.len > r->payload, 0)) {
+  if (__builtin_expect(slot.buf_idx >= r->buffer_count || slot.len > r->stride, 0)) {
     r->broken = true;
     return false;
   }

@@ -25,7 +25,8 @@ struct bricks_reader {
   uint32_t state;     /* producer_state, as last seen */
   uint32_t link_type; /* of packets without a trailer, as last seen */
   bool broken;
-  bool unread; /* packets were in the ring when last looked at */
+  bool unstamped; /* slots hold no receive time */
+  bool unread;    /* packets were in the ring when last looked at */
 };
 
 /* Looks whether packets are there: true when there are. The state is read before the tail, so that
@@ -35,6 +36,7 @@ static inline bool bricks_reader_look(struct bricks_reader *r) {
   r->state = __atomic_load_n(&r->pipe->producer_state, __ATOMIC_ACQUIRE);
   const uint32_t tail = __atomic_load_n(&r->ring->tail, __ATOMIC_SEQ_CST);
   r->link_type = __atomic_load_n(&r->pipe->link_type, __ATOMIC_RELAXED) & 0xffffu;
+  r->unstamped = __atomic_load_n(&r->pipe->flags, __ATOMIC_RELAXED) & BRICKS_PIPE_UNSTAMPED;
   if (tail >= r->slots) r->broken = true;
   if (r->broken) return false;
   r->unread = tail != r->cursor;

@@ -47,13 +47,13 @@ static void give_back(bricks_consumer *c) {
   beat(c);
   if (!bricks_reader_give_back(&c->reader)) return;
   const uint64_t one = 1;
-  const ssize_t written = write(c->space_event, &one, sizeof one);
+  const ssize_t written = write(c->end.space_event, &one, sizeof one);
   (void)written; /* a full counter has told the engine often enough */
 }
 
 static void drain(bricks_consumer *c) {
   uint64_t count;
-  const ssize_t got = read(c->data_event, &count, sizeof count);
+  const ssize_t got = read(c->end.data_event, &count, sizeof count);
   (void)got; /* an empty counter is fine */
   c->signalled = false;
 }
@@ -73,9 +73,9 @@ static void arm(bricks_consumer *c) {
 /* Takes in what the connection and the event have to say. */
 static void settle(bricks_consumer *c) {
   struct epoll_event events[2];
-  const int n = epoll_wait(c->poll_fd, events, 2, 0);
+  const int n = epoll_wait(c->end.poll_fd, events, 2, 0);
   for (int i = 0; i < n; ++i) {
-    if (events[i].data.fd == c->connection)
+    if (events[i].data.fd == c->end.connection)
       c->hung_up = true; /* nothing else is ever sent */
     else
       drain(c);
@@ -112,14 +112,20 @@ static bricks_result refill(bricks_consumer *c) {
     beat(c);
   }
   if (c->armed) disarm(c);
+  if (c->reader.unstamped) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    c->refilled_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  }
   return BRICKS_OK;
 }
 
-static inline void fill(bricks_packet *packet, const struct bricks_view *view) {
+static inline void fill(const bricks_consumer *c, bricks_packet *packet,
+                        const struct bricks_view *view) {
   packet->data = view->data;
   packet->captured = view->length;
   packet->wire_length = view->wire_length < view->length ? view->length : view->wire_length;
-  packet->timestamp_ns = view->timestamp;
+  packet->timestamp_ns = c->reader.unstamped ? c->refilled_ns : view->timestamp;
   packet->link_type = view->link_type;
 }
 
@@ -141,13 +147,13 @@ bricks_result bricks_next_batch(bricks_consumer *c, bricks_packet *packets, uint
   struct bricks_view view = {.more = false};
   while (taken < most && bricks_reader_slot(&own, own.cursor, &view) && !view.more) {
     __builtin_prefetch(view.data);
-    fill(&packets[taken++], &view);
+    fill(c, &packets[taken++], &view);
     own.cursor = bricks_reader_after(&own, own.cursor);
   }
   r->cursor = own.cursor;
   r->broken = own.broken;
   if (view.more && !r->broken && bricks_reader_gather(r, &view, c->frame)) {
-    fill(&packets[taken++], &view);
+    fill(c, &packets[taken++], &view);
   }
   *count = taken;
   return taken || !r->broken ? BRICKS_OK : BRICKS_FAILED;
@@ -169,7 +175,7 @@ bricks_result bricks_next(bricks_consumer *c, bricks_packet *packet) {
   } else {
     r->cursor = bricks_reader_after(r, r->cursor);
   }
-  fill(packet, &view);
+  fill(c, packet, &view);
   return BRICKS_OK;
 }
 
@@ -218,7 +224,7 @@ static bricks_result sleep_on(bricks_consumer *const *consumers, uint32_t count,
   for (;;) {
     for (uint32_t i = 0; i < count; ++i) {
       arm(consumers[i]);
-      fds[i] = (struct pollfd){.fd = consumers[i]->poll_fd, .events = POLLIN};
+      fds[i] = (struct pollfd){.fd = consumers[i]->end.poll_fd, .events = POLLIN};
     }
     if (any_has_news(consumers, count)) return BRICKS_OK;
     int64_t left = -1;
@@ -257,7 +263,7 @@ bricks_result bricks_wait(bricks_consumer *c, int64_t timeout_ms) {
 
 int bricks_fd(bricks_consumer *c) {
   c->by_fd = true;
-  return c->poll_fd;
+  return c->end.poll_fd;
 }
 
 uint32_t bricks_link_type(const bricks_consumer *c) { return c->reader.link_type; }
@@ -296,6 +302,8 @@ const char *bricks_result_text(bricks_result result) {
       return "the input has ended";
     case BRICKS_GONE:
       return "the daemon or the pipe is gone";
+    case BRICKS_FULL:
+      return "the pipe is full";
   }
   return "unknown result";
 }

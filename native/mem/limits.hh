@@ -25,6 +25,10 @@ inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes o
 // Buffers the longest frame takes.
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: what is touched is memory
+inline constexpr uint32_t kPipePairsMax = 4096;         // pipes that programs have asked for
+inline constexpr uint32_t kPipeArenaBuffers = 1u << 16;  // of such a pipe's memory, for more pipes
+inline constexpr uint64_t kPipeArenaControlBytes = 8u << 20;  // and their rings; both sparse
+inline constexpr uint32_t kPipeExtraBuffersMax = 1u << 20;    // a netmap program's extra buffers
 inline constexpr uint32_t kSpillBuffersMax = 1u << 22;  // an engine's overflow queues; sparse, too
 inline constexpr uint32_t kSpillBuffersDefault = 1u << 16;  // where an output asks and none is set
 inline constexpr uint32_t kHeartbeatMs = 5000;  // a consumer silent for so long counts as hung

@@ -19,13 +19,8 @@ class PipeInput final : public Input {
   static Status open(const std::string& name, const PortContext& context,
                      std::unique_ptr<Input>* input) {
     std::unique_ptr<PipeInput> made(new PipeInput(*context.pipes));
-    if (Status s = context.pipes->attach(name, getpid(), &made->pipe_); !s.ok()) {
-      if (s.code == Code::no_such_pipe) {
-        s.message = "there is no pipe '" + name +
-                    "' to read from; link and apply the engine that fills it first";
-      }
-      return s;
-    }
+    Status s = context.pipes->attach_or_make(name, getpid(), &made->pipe_);
+    if (!s.ok()) return s;
     const PipeShare& pipe = *made->pipe_;
     void* memory =
         mmap(nullptr, pipe.region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, pipe.memory_fd, 0);
@@ -47,7 +42,7 @@ class PipeInput final : public Input {
     if (pipe_) directory_.detach(pipe_);
   }
 
-  uint32_t receive(Batch& batch, uint32_t max, Nanos, LedgerCell& cell) noexcept override {
+  uint32_t receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& cell) noexcept override {
     assert(max <= kBatchMax);
     batch.count = 0;
     batch.padded = padded_;
@@ -59,6 +54,9 @@ class PipeInput final : public Input {
     }
     const uint32_t there = bricks_reader_distance(&reader_, reader_.cursor, reader_.tail);
     fill(batch, there < max ? there : max);
+    if (reader_.unstamped) {
+      for (uint32_t i = 0; i < batch.count; ++i) batch.packets[i].timestamp = now;
+    }
     for (uint32_t i = 0; i < batch.count; ++i) cell.bytes += batch.packets[i].length;
     cell.packets += batch.count;
     if (reader_.broken) broken_.store(true, std::memory_order_relaxed);
@@ -85,7 +83,9 @@ class PipeInput final : public Input {
   }
 
   std::string describe() const override {
-    return "pipe of this process, " + std::to_string(reader_.slots) + " slots";
+    const int32_t writer = pipe_->producer_pid.load();
+    return "pipe, " + std::to_string(reader_.slots) + " slots" +
+           (writer ? ", filled by process " + std::to_string(writer) : "");
   }
 
  private:

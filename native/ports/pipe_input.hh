@@ -1,5 +1,6 @@
-// Reads a pipe `x}N` that another engine of this process fills, as any consumer would, without a
-// copy: descriptors point into the ring, release() gives the slots back.
+// Reads what a program, or another engine of this process, writes at the other end of a pipe, as
+// any consumer would, without a copy: descriptors point into the ring, release() gives the slots
+// back.
 #pragma once
 
 #include <memory>
@@ -11,8 +12,8 @@
 
 namespace bricks {
 
-// Takes the consumer's end of `name` ("x}0", no prefix) from context.pipes and holds it until the
-// input is destroyed. no_such_pipe, busy.
+// Takes the reader's part of the end `name` ("x}0", no prefix) from context.pipes and holds it
+// until the input is destroyed; a pipe that is not there is made, for programs to fill. busy.
 Status open_pipe_input(const std::string& name, const PortContext& context,
                        std::unique_ptr<Input>* input);
 

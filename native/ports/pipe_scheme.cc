@@ -1,4 +1,5 @@
-// `x{N` is written by an engine, `x}N` read by whoever is behind it: a program, or another engine.
+// A pipe has two ends, `x{N` and `x}N`: what is written at one is read at the other, both ways, by
+// programs and engines alike.
 #include <algorithm>
 #include <cmath>
 
@@ -75,27 +76,13 @@ Status read_policy(const PortName& name, const Options& parameters, const PortCo
   return context.spills->get(pool);
 }
 
-bool is_consumer_end(const std::string& name) { return name[name.find_last_of("{}")] == '}'; }
-
 Status open_for_reading(const PortName& name, const Options&, const PortContext& context,
                         std::unique_ptr<Input>* input) {
-  if (!is_consumer_end(name.target)) {
-    return {Code::invalid_port_name, "input " + name.text +
-                                         " is the writing end of a pipe; to read "
-                                         "it, write " +
-                                         flip_pipe_name(name.target)};
-  }
   return open_pipe_input(name.target, context, input);
 }
 
 Status open_for_writing(const PortName& name, const Options& parameters, const PortContext& context,
                         std::unique_ptr<Output>* output) {
-  if (is_consumer_end(name.target)) {
-    return {Code::invalid_port_name, "output " + name.text +
-                                         " is the reading end of a pipe; to "
-                                         "fill it, write " +
-                                         flip_pipe_name(name.target)};
-  }
   const int64_t asked = option_integer(parameters, "slots");
   const uint32_t slots = asked ? static_cast<uint32_t>(asked) : context.pipe_slots;
   std::unique_ptr<PipeOutput> made;
@@ -118,8 +105,8 @@ Status open_for_writing(const PortName& name, const Options& parameters, const P
 const PortScheme kPipeScheme = {
     .scheme = "pipe",
     .example = "eth3{0",
-    .as_input = "reads eth3}0, the consumer's end of a pipe that another engine fills",
-    .as_output = "fills eth3{0; one program reads it as eth3}0",
+    .as_input = "reads what a program or another engine writes at the other end of the pipe",
+    .as_output = "fills the pipe; one program or engine reads it at the other end, eth3}0",
     .options = kOptions,
     .open_input = open_for_reading,
     .open_output = open_for_writing,

@@ -19,6 +19,7 @@
 #include "abi/pipe.h"
 #include "mem/limits.hh"
 #include "ports/pipe_reach.hh"
+#include "ports/pipe_reply.hh"
 
 namespace bricks {
 namespace {
@@ -48,27 +49,17 @@ struct Connection {
   Clock::time_point since;
   std::string waits_for;            // a pipe that is not there yet
   std::shared_ptr<PipeShare> pipe;  // whose end it holds
+  bool writes = false;              // as its producer
+  PipeOpening opening;              // or a netmap program's end
 };
 
-uint32_t reply_code(Code code) {
-  switch (code) {
-    case Code::ok:
-      return 0;
-    case Code::permission_denied:
-      return 5;
-    case Code::no_such_pipe:
-      return 6;
-    case Code::busy:
-      return 7;
-    default:
-      return 1;
-  }
-}
-
 Status parse_request(const void* bytes, size_t size, bricks_attach_request* request) {
-  if (size != sizeof *request) return {Code::failed, "this is not an attach request"};
+  if (size < sizeof *request) return {Code::failed, "this is not an attach request"};
   std::memcpy(request, bytes, sizeof *request);
-  if (request->magic != BRICKS_PIPE_MAGIC || request->operation != BRICKS_ATTACH) {
+  const bool opens = request->operation == BRICKS_OPEN_END;
+  if (request->magic != BRICKS_PIPE_MAGIC || request->operation < BRICKS_ATTACH ||
+      request->operation > BRICKS_OPEN_END ||
+      size != (opens ? sizeof(bricks_end_request) : sizeof *request)) {
     return {Code::failed, "this is not an attach request"};
   }
   if (request->version != BRICKS_PIPE_VERSION) {
@@ -80,33 +71,6 @@ Status parse_request(const void* bytes, size_t size, bricks_attach_request* requ
     return {Code::failed, "the pipe's name is longer than " + std::to_string(kNameMax) + " bytes"};
   }
   return {};
-}
-
-// False when the peer cannot be told (gone, or its queue is full: it reads nothing).
-bool send_reply(int fd, const Status& status, const PipeShare* pipe) {
-  bricks_attach_reply reply{};
-  reply.magic = BRICKS_PIPE_MAGIC;
-  reply.version = BRICKS_PIPE_VERSION;
-  reply.code = reply_code(status.code);
-  status.message.copy(reply.message, sizeof reply.message - 1);
-  iovec part{&reply, sizeof reply};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
-  if (pipe) {
-    reply.pipe_offset = pipe->pipe_offset;
-    reply.region_bytes = pipe->region_bytes;
-    const int fds[3] = {pipe->memory_fd, pipe->data_event, pipe->space_event};
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fds);
-    std::memcpy(CMSG_DATA(header), fds, sizeof fds);
-  }
-  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof reply);
 }
 
 Status bind_socket(int fd, const sockaddr_un& address) {
@@ -140,6 +104,7 @@ struct PipeServer::State {
   void accept_all();
   void read_from(int fd);
   Status answer(int fd, Connection& connection, const bricks_attach_request& request);
+  void open_end(int fd, Connection& connection, const bricks_end_request& request);
   void answer_waiting();
   void stop_waiting(int fd, Connection& connection);
   void close_silent();
@@ -284,7 +249,7 @@ void PipeServer::State::read_from(int fd) {
   const auto found = connections.find(fd);
   if (found == connections.end()) return;  // closed earlier in this turn
   Connection& connection = found->second;
-  char bytes[sizeof(bricks_attach_request) + 1];
+  char bytes[sizeof(bricks_end_request) + 1];
   const ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   // A second request, like the end of the connection, gives back what the first one got.
@@ -293,6 +258,11 @@ void PipeServer::State::read_from(int fd) {
   --silent;
   bricks_attach_request request;
   Status status = parse_request(bytes, static_cast<size_t>(size), &request);
+  if (status.ok() && request.operation == BRICKS_OPEN_END) {
+    bricks_end_request wishes;
+    std::memcpy(&wishes, bytes, sizeof wishes);
+    return open_end(fd, connection, wishes);
+  }
   if (status.ok()) status = answer(fd, connection, request);
   if (status.ok()) return;
   send_reply(fd, status, nullptr);
@@ -311,9 +281,16 @@ Status PipeServer::State::answer(int fd, Connection& connection,
   std::string name = request.name;
   if (name.starts_with("netmap:")) name.erase(0, 7);
   std::shared_ptr<PipeShare> pipe;
-  Status status = directory.attach(name, connection.peer, &pipe);
+  const bool writes = request.operation == BRICKS_ATTACH_WRITER;
+  if (writes && !connection.peer.is_master()) {
+    return {Code::permission_denied,
+            "only root and the daemon's own user may write to its pipes; run as one of them"};
+  }
+  Status status = writes ? directory.attach_writer(name, connection.peer.pid, &pipe)
+                         : directory.attach(name, connection.peer, &pipe);
   if (status.ok()) {
     connection.pipe = std::move(pipe);
+    connection.writes = writes;
     if (!send_reply(fd, {}, connection.pipe.get())) drop(fd);
     return {};
   }
@@ -330,6 +307,19 @@ Status PipeServer::State::answer(int fd, Connection& connection,
   // The pipe may have come between the look and now: its event is still to be read, so it is not
   // lost.
   return {};
+}
+
+void PipeServer::State::open_end(int fd, Connection& connection,
+                                 const bricks_end_request& request) {
+  bricks_end_reply reply{};
+  Status status;
+  if (!connection.peer.is_master()) {
+    status = {Code::permission_denied,
+              "only root and the daemon's own user may open its pipes; run as one of them"};
+  } else {
+    status = directory.open_end(request, connection.peer.pid, &connection.opening, &reply);
+  }
+  if (!send_end_reply(fd, status, reply, connection.opening) || !status.ok()) drop(fd);
 }
 
 void PipeServer::State::answer_waiting() {
@@ -367,7 +357,10 @@ void PipeServer::State::close_silent() {
 void PipeServer::State::drop(int fd) {
   const auto found = connections.find(fd);
   if (found == connections.end()) return;
-  if (found->second.pipe) directory.detach(found->second.pipe);
+  Connection& connection = found->second;
+  if (connection.pipe && connection.writes) directory.detach_writer(connection.pipe);
+  if (connection.pipe && !connection.writes) directory.detach(connection.pipe);
+  directory.close_end(connection.opening);
   if (!found->second.waits_for.empty()) stop_waiting(fd, found->second);
   if (const Peer& peer = found->second.peer; !peer.is_master() && --guests[peer.user] == 0) {
     guests.erase(peer.user);

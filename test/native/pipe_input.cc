@@ -20,7 +20,7 @@ TEST(pipe_input_hands_out_what_was_put_in_and_gives_it_back) {
   PortContext context;
   context.pipes = &house.directory;
   std::unique_ptr<Input> input, second;
-  CHECK_EQ(open_pipe_input("x}0", context, &input).code, Code::no_such_pipe);
+  CHECK_EQ(open_pipe_input("x", context, &input).code, Code::invalid_argument);
   CHECK(house.open("x{0", 64).ok());
   CHECK(open_pipe_input("x}0", context, &input).ok());
   CHECK_EQ(open_pipe_input("x}0", context, &second).code, Code::busy);
