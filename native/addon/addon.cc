@@ -123,6 +123,10 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kPipeSlotsDefault);
   LIMIT(kPipeSlotsMin);
   LIMIT(kPipeSlotsMax);
+  LIMIT(kPipePairsMax);
+  LIMIT(kPipeArenaBuffers);
+  LIMIT(kPipeArenaControlBytes);
+  LIMIT(kPipeExtraBuffersMax);
   LIMIT(kBufferStride);
   LIMIT(kBufferTrailer);
   LIMIT(kBufferPayload);
