@@ -163,6 +163,11 @@ void PipeDirectory::detach(const std::shared_ptr<PipeShare>& pipe) {
   if (pipe->doorbell) pipe->doorbell->ring();
 }
 
+bool PipeDirectory::is_filled(const std::string& consumer_name) {
+  std::lock_guard lock(mutex_);
+  return pipes_.contains(consumer_name);
+}
+
 void PipeDirectory::listen(std::function<void()> changed) {
   std::lock_guard lock(mutex_);
   changed_ = std::move(changed);

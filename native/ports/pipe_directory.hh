@@ -69,6 +69,9 @@ class PipeDirectory {
   // Gives it back; harmless if it is not held.
   void detach(const std::shared_ptr<PipeShare>& pipe);
 
+  // An engine fills what is read at that end.
+  bool is_filled(const std::string& consumer_name);
+
   // Called (outside the lock) whenever a pipe was added or removed; one listener, empty to take it
   // away.
   void listen(std::function<void()> changed);

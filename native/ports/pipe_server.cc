@@ -20,6 +20,7 @@
 #include "mem/limits.hh"
 #include "ports/pipe_reach.hh"
 #include "ports/pipe_reply.hh"
+#include "ports/port_registry.hh"
 
 namespace bricks {
 namespace {
@@ -295,6 +296,8 @@ Status PipeServer::State::answer(int fd, Connection& connection,
     return {};
   }
   if (status.code != Code::no_such_pipe || !(request.flags & BRICKS_ATTACH_WAIT)) return status;
+  // Most who ask for the end that an engine writes at have mixed up the braces: waiting is no help.
+  if (directory.is_filled(flip_pipe_name(name))) return status;
   const bool guest = !connection.peer.is_master();  // all guests have half of the places
   if (waiting.size() >= kConsumersWaitingMax ||
       (guest && guests_waiting >= kConsumersWaitingMax / 2)) {

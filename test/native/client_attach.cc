@@ -18,7 +18,7 @@ TEST(client_refuses_names_that_are_no_consumers_end) {
   // The end an engine writes is an end, too; only nobody fills the other way.
   CHECK(house.serve().ok());
   CHECK(house.open("eth3{0", 64).ok());
-  CHECK_EQ(house.attach(&consumer, "eth3{0"), BRICKS_NOT_FOUND);
+  CHECK_EQ(house.attach(&consumer, "eth3{0", -1), BRICKS_NOT_FOUND);  // not even with patience
   CHECK(std::strstr(house.why, "consumers read the other end, 'eth3}0'") != nullptr);
   CHECK_EQ(bricks_attach(&consumer, nullptr, nullptr, nullptr, 0), BRICKS_INVALID);
   bricks_detach(nullptr);

@@ -266,7 +266,7 @@ TEST(cat_refuses_what_makes_no_sense) {
   if (!cat_is_there()) SKIP(kNoCat);
   PipeHouse house;
   using Words = std::vector<std::string>;
-  for (const Words& words : {Words{}, Words{"x{0"}, Words{"x}0", "y}0"}, Words{"x}0", "-c", "0"},
+  for (const Words& words : {Words{}, Words{"x{"}, Words{"x}0", "y}0"}, Words{"x}0", "-c", "0"},
                              Words{"x}0", "-c", "1x"}, Words{"x}0", "-c", "99999999999999999999"},
                              Words{"x}0", "--timeout", "-1"}, Words{"x}0", "--timeout", "1e3"},
                              Words{"x}0", "--timeout", ""}, Words{"x}0", "-w"},
