@@ -114,11 +114,22 @@ Napi::Object from_cell(Napi::Env env, const LedgerCell& cell) {
   set_count(made, "notIp", cell.not_ip);
   set_count(made, "spilled", cell.spilled);
   set_count(made, "held", cell.held);
+  Napi::Object faults = Napi::Object::New(env);
+  for (uint32_t i = 1; i < kHeaderFaultCount; ++i) {  // 0: none
+    if (cell.header_faults[i]) set_count(faults, kHeaderFaults[i].name, cell.header_faults[i]);
+  }
+  made.Set("headerFaults", faults);
   Napi::Object dropped = Napi::Object::New(env);
   for (uint32_t i = 0; i < kDropReasonCount; ++i) {
     if (cell.dropped[i]) set_count(dropped, kDropReasons[i].name, cell.dropped[i]);
   }
   made.Set("dropped", dropped);
+  return made;
+}
+
+Napi::Object from_figures(Napi::Env env, const std::vector<Figure>& figures) {
+  Napi::Object made = Napi::Object::New(env);
+  for (const Figure& figure : figures) set_count(made, figure.name, figure.value);
   return made;
 }
 
@@ -293,6 +304,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("id", from.id);
              row.Set("kind", from.kind);
              row.Set("ways", from_ways(row.Env(), from.ways));
+             row.Set("figures", from_figures(row.Env(), from.figures));
            }));
   made.Set("outputs", from_rows(env, snapshot.outputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);

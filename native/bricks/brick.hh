@@ -46,6 +46,13 @@ class Brick {
   // Wall-clock time at which something will be due; 0: nothing is held.
   virtual Nanos due_at() const noexcept { return 0; }
 
+  // For types with `holds`: where batches come from (Batch.source), now and after every change of
+  // the graph. Valid until the next call. Engine's thread, between breaths.
+  virtual void expect(std::span<const Source* const> sources) { (void)sources; }
+  // False: a lossless source is so far ahead of others that its packets have no room. Not read
+  // until it is true again.
+  virtual bool wants(const Source& source) const noexcept { return (void)source, true; }
+
   // The state behind an outlet has changed (all are `ready` at first). Engine's thread, between
   // breaths.
   virtual void outlet_changed(uint32_t outlet, OutletState state) noexcept {

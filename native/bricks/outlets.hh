@@ -28,8 +28,9 @@ class Outlets {
     uint32_t count() const noexcept { return static_cast<uint32_t>(end - first); }
   };
 
-  Outlets(std::span<List> lists, LedgerCell& cell, Cuts* cuts = nullptr) noexcept
-      : lists_(lists), cell_(cell), cuts_(cuts) {}
+  Outlets(std::span<List> lists, LedgerCell& cell, Cuts* cuts = nullptr,
+          std::span<const Cuts* const> before = {}) noexcept
+      : lists_(lists), cell_(cell), cuts_(cuts), before_(before) {}
 
   uint32_t count() const noexcept { return static_cast<uint32_t>(lists_.size()); }
   void put(uint32_t outlet, Index packet) noexcept {
@@ -43,12 +44,21 @@ class Outlets {
     lists_[outlet].end = const_cast<Index*>(in.data() + in.size());  // never written through
   }
   // The packet keeps `bytes` at most where it leaves the graph behind this brick; until then bricks
-  // see it whole, and other branches get it whole. For types with `cuts` only.
+  // see it whole, and other branches get it whole. For types with `cuts` or `holds` only.
   void cut(Index packet, uint32_t bytes) noexcept {
     assert(cuts_);
     if (!cuts_->any) std::fill_n(cuts_->bytes, kBatchMax, UINT32_MAX);
     cuts_->any = true;
     cuts_->bytes[packet] = std::min(cuts_->bytes[packet], bytes);
+  }
+  // What bricks before this one have cut the packet to; UINT32_MAX: it is whole. A copy that is
+  // held keeps this beside it and is cut() when it is released.
+  uint32_t cut_before(Index packet) const noexcept {
+    uint32_t most = UINT32_MAX;
+    for (const Cuts* cuts : before_) {
+      if (cuts->any) most = std::min(most, cuts->bytes[packet]);
+    }
+    return most;
   }
   // Raw access for a loop that fills many lists (LoadBalancer).
   List* lists() noexcept { return lists_.data(); }
@@ -58,6 +68,7 @@ class Outlets {
   std::span<List> lists_;
   LedgerCell& cell_;
   Cuts* cuts_;
+  std::span<const Cuts* const> before_;
 };
 
 }  // namespace bricks

@@ -23,13 +23,6 @@ constexpr uint64_t kFlushAllBreaths = 64;
 constexpr Nanos kSleepMax = 100000000;
 constexpr Nanos kLookEvery = uint64_t{kOutputLookMs} * 1000000;
 constexpr Nanos kSleepDraining = 1000000;
-constexpr uint32_t kPollMax = 64;
-
-Nanos wall_clock() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<Nanos>(now.tv_sec) * 1000000000 + static_cast<Nanos>(now.tv_nsec);
-}
 
 Nanos monotonic_clock() noexcept {
   timespec now;
@@ -44,6 +37,12 @@ void relax() noexcept {
 }
 
 }  // namespace
+
+Nanos Engine::wall_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Nanos>(now.tv_sec) * 1000000000 + static_cast<Nanos>(now.tv_nsec);
+}
 
 void Engine::run() noexcept {
   if (options_.cpu >= 0) {
@@ -78,6 +77,7 @@ void Engine::attend() noexcept {
   if (!request_.open) return;
   for (const auto& input : active_->inputs) input->port->settle(input->cell);
   if (request_.next) adopt(request_.next);
+  if (request_.stop) drain(true, false);
   look(wall_clock());
   active_->flush(wall_clock(), true);
   if (request_.look) (*request_.look)(*active_);
@@ -92,12 +92,15 @@ void Engine::adopt(Plan* next) noexcept {
   const auto stays = [next](const std::shared_ptr<OutputSlot>& slot) {
     return std::find(next->outputs.begin(), next->outputs.end(), slot) != next->outputs.end();
   };
-  if (unfinished_) {
-    for (const auto& output : unfinished_->outputs) {
-      if (!stays(output)) unfinished_->abandon(*output);
+  active_->prepare_leaving(*next);
+  drain(false, true);
+  if (unfinished_.plan) {
+    for (const auto& output : unfinished_.plan->outputs) {
+      if (!stays(output)) unfinished_.plan->abandon(*output);
     }
   }
   active_ = next;
+  active_->introduce_sources();
   first_input_ = 0;
   said_finished_ = false;
   drained_.store(false);
@@ -109,19 +112,22 @@ void Engine::look(Nanos now) noexcept {
   active_->watch.look(monotonic_clock());
 }
 
-void Engine::copy_cells(Cells& cells) noexcept {
+void Engine::copy_cells(EngineCells& cells) noexcept {
   for (size_t i = 0; i < active_->inputs.size(); ++i) {
     cells.inputs[i] = active_->inputs[i]->cell;
     cells.finished[i] = active_->inputs[i]->port->finished();
   }
-  for (size_t i = 0; i < active_->bricks.size(); ++i) cells.bricks[i] = active_->bricks[i]->cell;
+  for (size_t i = 0; i < active_->bricks.size(); ++i) {
+    cells.bricks[i] = active_->bricks[i]->cell;
+    FigureSet& figures = cells.figures[i];
+    figures.count = active_->bricks[i]->brick->figures(figures.all.data());
+  }
   for (uint32_t i = 0; i < active_->outputs.size(); ++i) {
     cells.outputs[i] = active_->outputs[i]->cell;
     cells.ready[i] = active_->outputs[i]->port->ready();
-    for (uint32_t k = 0; unfinished_ && k < unfinished_->outputs.size(); ++k) {
-      if (unfinished_->outputs[k] == active_->outputs[i]) {
-        cells.outputs[i].held += unfinished_->waiting(k);
-      }
+    const Plan* waiting = unfinished_.plan;
+    for (uint32_t k = 0; waiting && k < waiting->outputs.size(); ++k) {
+      if (waiting->outputs[k] == active_->outputs[i]) cells.outputs[i].held += waiting->waiting(k);
     }
   }
   drains_.count();
@@ -131,43 +137,52 @@ void Engine::copy_cells(Cells& cells) noexcept {
   cells.sessions = sessions_->counts();
 }
 
-bool Engine::resume() noexcept {
-  InputSlot& input = *unfinished_->inputs[unfinished_input_];
-  const bool complete = unfinished_->transmit(input.batch, true);
-  active_->flush(wall_clock(), true);  // knows every output that is still there
-  if (!complete) return false;
-  input.port->release(input.batch);
-  unfinished_ = nullptr;
-  unfinished_done_.store(true, std::memory_order_release);
+// One batch of an input, through to the outputs. False when they could not take all of it.
+bool Engine::take_in(Plan& plan, uint32_t input, Nanos now, bool* busy) noexcept {
+  InputSlot& slot = *plan.inputs[input];
+  slot.batch.count = 0;
+  if (slot.port->receive(slot.batch, options_.batch, now, slot.cell) == 0) {
+    slot.source.empty_at = now;
+    return true;
+  }
+  *busy = true;
+  slot.source.latest = slot.batch.packets[slot.batch.count - 1].timestamp;
+  slot.batch.source = &slot.source;
+  slot.batch.now = now;
+  // Sessions of captures live by the time of their packets, which stands still without any.
+  if (!live_) sessions_->tick(slot.batch.packets[0].timestamp);
+  plan.route(input, process_hash_seed());
+  if (!plan.transmit(slot.batch, slot.port->lossless())) {
+    unfinished_ = {&plan, &slot.batch, slot.port.get(), nullptr};
+    unfinished_done_.store(false, std::memory_order_relaxed);
+    return false;
+  }
+  slot.port->release(slot.batch);
   return true;
 }
 
 bool Engine::breathe(Nanos now) noexcept {
-  if (unfinished_ && !resume()) return false;
+  if (unfinished_.plan && !resume()) return false;
   Plan& plan = *active_;
   const auto count = static_cast<uint32_t>(plan.inputs.size());
+  const bool holding = plan.holding();
   bool busy = false;
-  // Sessions of captures live by the time of their packets, which stands still without any.
-  const bool live = has_live_input();
-  if (live) sessions_->tick(now);
-  for (uint32_t turn = 0; turn < count; ++turn) {
+  live_ = has_live_input();
+  if (live_) sessions_->tick(now);
+  // What is due goes first, or a packet that came later might overtake it.
+  bool go_on = !holding || release_due(now, ended(), &busy) == Due::none;
+  for (uint32_t turn = 0; go_on && turn < count; ++turn) {
     const uint32_t i =
         first_input_ + turn < count ? first_input_ + turn : first_input_ + turn - count;
     InputSlot& input = *plan.inputs[i];
-    if (input.port->finished()) continue;
-    input.batch.count = 0;
-    if (input.port->receive(input.batch, options_.batch, now, input.cell) == 0) continue;
-    busy = true;
-    if (!live) sessions_->tick(input.batch.packets[0].timestamp);
-    plan.route(i, process_hash_seed());
-    if (!plan.transmit(input.batch, input.port->lossless())) {
-      unfinished_ = &plan;
-      unfinished_input_ = i;
-      unfinished_done_.store(false, std::memory_order_relaxed);
-      first_input_ = i + 1 < count ? i + 1 : 0;
-      break;
-    }
-    input.port->release(input.batch);
+    input.source.ended = input.port->finished();
+    if (input.source.ended) continue;
+    if (holding && input.port->lossless() && !plan.wants(input.source)) continue;
+    bool came = false;
+    go_on = take_in(plan, i, now, &came);
+    if (came && go_on && holding) go_on = release_due(now, false, &busy) == Due::none;
+    busy |= came;
+    if (!go_on) first_input_ = i + 1 < count ? i + 1 : 0;
   }
   if (busy) plan.flush(now, breaths_ % kFlushAllBreaths == 0);
   return busy;
@@ -178,11 +193,14 @@ bool Engine::has_live_input() const noexcept {
                      [](const auto& input) { return !input->port->lossless(); });
 }
 
+bool Engine::ended() const noexcept {
+  return !active_->inputs.empty() &&
+         std::all_of(active_->inputs.begin(), active_->inputs.end(),
+                     [](const auto& input) { return input->port->finished(); });
+}
+
 bool Engine::check_drained() noexcept {
-  if (unfinished_ || active_->inputs.empty()) return false;
-  for (const auto& input : active_->inputs) {
-    if (!input->port->finished()) return false;
-  }
+  if (unfinished_.plan || !ended() || holds()) return false;
   if (!said_finished_) {
     said_finished_ = true;
     for (const auto& output : active_->outputs) output->port->finish(output->cell);
@@ -208,9 +226,22 @@ void Engine::rest(Nanos now) noexcept {
     return;
   }
   active_->flush(now, true);
-  if (!options_.busy || unfinished_) return sleep(now);
+  if (!options_.busy || unfinished_.plan) return sleep(now);
   if (!check_drained()) idle_since_ = now;
   relax();
+}
+
+// Adds what tells that outputs of the unfinished batch have room again.
+uint32_t Engine::poll_outputs(pollfd* fds, uint32_t count, Nanos* longest) noexcept {
+  Plan& plan = *unfinished_.plan;
+  for (uint32_t i = 0; i < plan.outputs.size() && count < kPollMax; ++i) {
+    if (plan.waiting(i) == 0) continue;
+    Output& port = *plan.outputs[i]->port;
+    if (port.wait_fd() < 0) *longest = std::min(*longest, kSleepDraining);
+    port.arm_wait();
+    fds[count++] = {port.wait_fd(), POLLIN, 0};
+  }
+  return count;
 }
 
 // Until an input has something, an output we wait for has room, a pace says go, or control asks.
@@ -221,19 +252,15 @@ void Engine::sleep(Nanos now) noexcept {
   pollfd fds[kPollMax];
   uint32_t count = 0;
   fds[count++] = {wake_event_, POLLIN, 0};
-  if (unfinished_) {
-    for (uint32_t i = 0; i < unfinished_->outputs.size() && count < kPollMax; ++i) {
-      if (unfinished_->waiting(i) == 0) continue;
-      Output& port = *unfinished_->outputs[i]->port;
-      if (port.wait_fd() < 0) longest = std::min(longest, kSleepDraining);
-      port.arm_wait();
-      fds[count++] = {port.wait_fd(), POLLIN, 0};
-    }
+  if (unfinished_.plan) {
+    count = poll_outputs(fds, count, &longest);
     active_->flush(now, true);
     if (resume()) return;  // came in before arm_wait was seen
   } else {
+    if (const Nanos due = active_->due_at()) longest = std::min(longest, due > now ? due - now : 0);
     for (const auto& input : active_->inputs) {
-      if (input->port->finished()) continue;
+      if (input->port->finished() || (input->port->lossless() && !active_->wants(input->source)))
+        continue;
       if (const Nanos wake = input->port->wake_at()) {
         longest = std::min(longest, wake > now ? wake - now : 0);
       } else if (input->port->wait_fd() < 0) {

@@ -13,11 +13,14 @@
 #include <vector>
 
 #include "engine/drain.hh"
+#include "engine/engine_parts.hh"
 #include "engine/explain.hh"
 #include "engine/plan.hh"
 #include "engine/runtime.hh"
 #include "engine/tap.hh"
 #include "sessions/session_table.hh"
+
+struct pollfd;
 
 namespace bricks {
 
@@ -42,16 +45,8 @@ class Engine {
 
  private:
   Engine() = default;
-  struct Cells {  // a copy of the ledger's rows, all of one breath
-    std::vector<LedgerCell> inputs, bricks, outputs;
-    std::vector<bool> finished, ready;
-    uint64_t breaths = 0;
-    uint32_t spill_free = 0;
-    SessionCounts sessions;
-  };
-
   // Control side.
-  void run_request(Plan* next, bool stop, Cells* cells);
+  void run_request(Plan* next, bool stop, EngineCells* cells);
   // Has `look` called between two breaths, on the engine's thread where there is one.
   void run_between(const std::function<void(Plan&)>& look);
   void post_request(std::unique_lock<std::mutex>& lock);
@@ -62,17 +57,29 @@ class Engine {
   std::string not_linked_text() const;
 
   // Engine's thread.
+  static Nanos wall_clock() noexcept;
   void run() noexcept;
   void attend() noexcept;
   void adopt(Plan* next) noexcept;
   void look(Nanos now) noexcept;
-  void copy_cells(Cells& cells) noexcept;
+  void copy_cells(EngineCells& cells) noexcept;
   bool breathe(Nanos now) noexcept;
-  bool resume() noexcept;
+  bool take_in(Plan& plan, uint32_t input, Nanos now, bool* busy) noexcept;
   void rest(Nanos now) noexcept;
   void sleep(Nanos now) noexcept;
+  uint32_t poll_outputs(pollfd* fds, uint32_t count, Nanos* longest) noexcept;
   bool check_drained() noexcept;
   bool has_live_input() const noexcept;
+  bool ended() const noexcept;
+
+  // Engine's thread: what waits and what is held (engine_held.cc).
+  bool resume() noexcept;
+  enum class Due { none, more, unfinished };  // `more`: enough for one breath
+  Due release_due(Nanos now, bool all, bool* busy) noexcept;
+  bool release_one(Nanos now, bool all, bool patient) noexcept;
+  void settle_unfinished() noexcept;
+  void drain(bool all, bool give_up) noexcept;
+  bool holds() const noexcept { return active_->due(0, true); }
 
   std::string name_;
   EngineOptions options_;
@@ -91,26 +98,20 @@ class Engine {
 
   std::mutex mutex_;  // guards the request; the engine takes it only when attention_ is set
   std::condition_variable answered_, drained_changed_;
-  struct Request {
-    Plan* next = nullptr;
-    bool stop = false;
-    Cells* cells = nullptr;
-    bool open = false;
-    const std::function<void(Plan&)>* look = nullptr;
-  } request_;
+  EngineRequest request_;
   std::atomic<bool> attention_{false};
   int wake_event_ = -1;
 
   // Engine's own, also across stop and start.
   Plan* active_ = nullptr;
-  Plan* unfinished_ = nullptr;  // whose transmit is not complete: active_ or one before it
-  uint32_t unfinished_input_ = 0;
+  Unfinished unfinished_;
+  Batch released_;            // of a holding brick: one at a time is on its way
   uint32_t first_input_ = 0;  // takes turns
   uint64_t breaths_ = 0;
   Nanos looked_at_ = 0;  // at the outputs' consumers
   Nanos idle_since_ = 0;
   Nanos spin_ = 0;  // how long to look again before a sleep: learns what has paid
-  bool said_finished_ = false;
+  bool said_finished_ = false, live_ = false;
   bool stop_ = false;
   std::atomic<bool> drained_{false};
   std::atomic<bool> unfinished_done_{true};  // no plan but the active one is needed

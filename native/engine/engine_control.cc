@@ -23,6 +23,7 @@ void add_cell(LedgerCell& sum, const LedgerCell& cell) {
   sum.delivered_bytes += cell.delivered_bytes;
   sum.copies += cell.copies;
   sum.not_ip += cell.not_ip;
+  for (uint32_t i = 0; i < kHeaderFaultCount; ++i) sum.header_faults[i] += cell.header_faults[i];
   for (uint32_t i = 0; i < kDropReasonCount; ++i) sum.dropped[i] += cell.dropped[i];
 }
 
@@ -102,7 +103,7 @@ Engine::~Engine() {
 }
 
 // Has the engine's thread do it, or does it here when there is none.
-void Engine::run_request(Plan* next, bool stop, Cells* cells) {
+void Engine::run_request(Plan* next, bool stop, EngineCells* cells) {
   std::unique_lock lock(mutex_);
   request_ = {next, stop, cells, true};
   post_request(lock);
@@ -207,10 +208,11 @@ bool Engine::wait_drained(uint32_t timeout_ms) {
 
 EngineSnapshot Engine::snapshot() {
   std::lock_guard control(control_);
-  Cells cells;
+  EngineCells cells;
   cells.inputs.resize(plan_->inputs.size());
   cells.finished.resize(plan_->inputs.size());
   cells.bricks.resize(plan_->bricks.size());
+  cells.figures.resize(plan_->bricks.size());
   cells.outputs.resize(plan_->outputs.size());
   cells.ready.resize(plan_->outputs.size());
   run_request(nullptr, false, &cells);
@@ -232,7 +234,12 @@ EngineSnapshot Engine::snapshot() {
                            slot.port->lossless(), cells.inputs[i]});
   }
   for (size_t i = 0; i < cells.bricks.size(); ++i) {
-    made.bricks.push_back({plan_->bricks[i]->id, plan_->bricks[i]->type->name, cells.bricks[i]});
+    const FigureSet& figures = cells.figures[i];
+    made.bricks.push_back({plan_->bricks[i]->id,
+                           plan_->bricks[i]->type->name,
+                           cells.bricks[i],
+                           {},
+                           {figures.all.begin(), figures.all.begin() + figures.count}});
   }
   for (size_t i = 0; i < cells.outputs.size(); ++i) {
     const OutputSlot& slot = *plan_->outputs[i];

@@ -9,6 +9,16 @@
 
 namespace bricks {
 
+namespace {
+
+constexpr auto kAllPicks = [] {
+  std::array<Index, kBatchMax> all{};
+  for (uint32_t i = 0; i < kBatchMax; ++i) all[i] = static_cast<Index>(i);
+  return all;
+}();
+
+}  // namespace
+
 void Plan::hand_over(Node& node, const Index* picks, uint32_t count) noexcept {
   if (node.in_count == 0) {
     node.in = picks;
@@ -31,53 +41,150 @@ void Plan::hand_over(Node& node, const Index* picks, uint32_t count) noexcept {
   node.in_count += count;
 }
 
-void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
-  static constexpr auto kAll = [] {
-    std::array<Index, kBatchMax> all{};
-    for (uint32_t i = 0; i < kBatchMax; ++i) all[i] = static_cast<Index>(i);
-    return all;
-  }();
+void Plan::decode_input(uint32_t input, const HashSeed& seed) noexcept {
   Batch& batch = inputs[input]->batch;
-  if (reads_flows_) {
-    const uint32_t first = std::min(batch.count, kPrefetchAhead);
-    for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
-    decode(batch, seed);
-    LedgerCell& cell = inputs[input]->cell;
-    cell.not_ip += batch.not_ip;
-    for (uint32_t f = 0; f < kHeaderFaultCount; ++f)
-      cell.header_faults[f] += batch.header_faults[f];
-  }
   batch.decoded = reads_flows_;
+  if (!reads_flows_) return;
+  const uint32_t first = std::min(batch.count, kPrefetchAhead);
+  for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
+  decode(batch, seed);
+  LedgerCell& cell = inputs[input]->cell;
+  cell.not_ip += batch.not_ip;
+  for (uint32_t f = 0; f < kHeaderFaultCount; ++f) cell.header_faults[f] += batch.header_faults[f];
+}
+
+void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
+  decode_input(input, seed);
+  Batch& batch = inputs[input]->batch;
+  tap_input(input, batch);
+  route_from(input, batch, {kAllPicks.data(), batch.count});
+}
+
+// Of all that comes in, before anything is held.
+void Plan::tap_input(uint32_t input, Batch& batch) noexcept {
+  if (!taps_.empty()) tap(-1, input, batch, kAllPicks.data(), batch.count);
+}
+
+void Plan::route_from(uint32_t input, Batch& batch, Picks picks) noexcept {
   for (Cuts* cuts : cuts_) cuts->any = false;
-  if (!taps_.empty()) tap(-1, input, batch, kAll.data(), batch.count);
-  hand_over(nodes_[entries_[input]], kAll.data(), batch.count);
-  for (uint32_t n = entries_[input]; n < nodes_.size(); ++n) {
+  hand_over(nodes_[entries_[input]], picks.data(), static_cast<uint32_t>(picks.size()));
+  run(entries_[input], batch);
+}
+
+void Plan::run(uint32_t first, Batch& batch) noexcept {
+  for (uint32_t n = first; n < nodes_.size(); ++n) {
     Node& node = nodes_[n];
     if (node.in_count == 0) continue;
     LedgerCell& cell = node.slot->cell;
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
-    Outlets outlets(node.lists, cell, node.cuts.get());
+    Outlets outlets(node.lists, cell, node.cuts.get(), node.cuts_before);
     node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
 #ifdef BRICKS_FAULTS
     if (!node.slot->type->duplicates && node.lists.size() > 1) inject_fault(batch, node.lists);
 #endif
     cell.packets += node.in_count;
     node.in_count = 0;
-    for (uint32_t o = 0; o < node.lists.size(); ++o) {
-      const Outlets::List& list = node.lists[o];
-      const uint32_t count = list.count();
-      if (count == 0) continue;
-      if (!taps_.empty()) tap(static_cast<int32_t>(n), o, batch, list.first, count);
-      const Target target = node.targets[o];
-      if (target.is_output) {
-        Leaf& leaf = leaves_[target.index];
-        leaf.picks = list.first;
-        leaf.count = count;
-        leaf.slot->cell.packets += count;
-      } else {
-        hand_over(nodes_[target.index], list.first, count);
-      }
+    pass_on(n, batch);
+  }
+}
+
+void Plan::pass_on(uint32_t n, Batch& batch) noexcept {
+  Node& node = nodes_[n];
+  for (uint32_t o = 0; o < node.lists.size(); ++o) {
+    const Outlets::List& list = node.lists[o];
+    const uint32_t count = list.count();
+    if (count == 0) continue;
+    if (!taps_.empty()) tap(static_cast<int32_t>(n), o, batch, list.first, count);
+    const Target target = node.targets[o];
+    if (target.is_output) {
+      Leaf& leaf = leaves_[target.index];
+      leaf.picks = list.first;
+      leaf.count = count;
+      leaf.slot->cell.packets += count;
+    } else {
+      hand_over(nodes_[target.index], list.first, count);
     }
+  }
+}
+
+bool Plan::due(Nanos now, bool all) const noexcept {
+  return std::any_of(holders_.begin(), holders_.end(), [&](uint32_t n) {
+    return nodes_[n].slot->brick->due(now, all || nodes_[n].leaving);
+  });
+}
+
+Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& seed) noexcept {
+  for (const uint32_t n : holders_) {
+    Node& node = nodes_[n];
+    Brick& brick = *node.slot->brick;
+    if (!brick.due(now, all || node.leaving)) continue;
+    for (Cuts* cuts : cuts_) cuts->any = false;
+    for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
+    Outlets outlets(node.lists, node.slot->cell, node.cuts.get(), node.cuts_before);
+    batch.count = 0;
+    batch.source = &node.slot->source;
+    batch.now = now;
+    brick.release(batch, now, all || node.leaving, outlets);
+    if (batch.count) node.slot->source.latest = batch.packets[batch.count - 1].timestamp;
+    // It came in when nobody asked for flows.
+    if (reads_flows_ && !batch.decoded) {
+      decode(batch, seed);
+      batch.decoded = true;
+    }
+    pass_on(n, batch);
+    run(n + 1, batch);
+    return {&brick, node.lossless};
+  }
+  return {};
+}
+
+Nanos Plan::due_at() const noexcept {
+  Nanos first = 0;
+  for (const uint32_t n : holders_) {
+    const Nanos at = nodes_[n].slot->brick->due_at();
+    if (at && (!first || at < first)) first = at;
+  }
+  return first;
+}
+
+void Plan::introduce_sources() noexcept {
+  for (const uint32_t n : holders_) nodes_[n].slot->brick->expect(nodes_[n].sources);
+}
+
+void Plan::refresh_sources() noexcept {
+  for (auto n = holders_.rbegin(); n != holders_.rend(); ++n) {
+    const Node& node = nodes_[*n];
+    Source& own = node.slot->source;
+    own.ended = false;
+    if (node.slot->brick->due(0, true)) continue;
+    Nanos empty_at = UINT64_MAX, latest = UINT64_MAX;
+    own.ended = true;
+    for (const Source* source : node.sources) {
+      if (source->ended) continue;
+      own.ended = false;
+      empty_at = std::min(empty_at, source->empty_at);
+      latest = std::min(latest, source->latest);
+    }
+    if (own.ended) continue;
+    own.empty_at = empty_at;
+    own.latest = latest;
+  }
+}
+
+bool Plan::wants(const Source& source) const noexcept {
+  return std::all_of(holders_.begin(), holders_.end(), [&](uint32_t n) {
+    const Node& node = nodes_[n];
+    const bool comes =
+        std::find(node.sources.begin(), node.sources.end(), &source) != node.sources.end();
+    return !comes || (node.slot->brick->wants(source) && wants(node.slot->source));
+  });
+}
+
+void Plan::prepare_leaving(const Plan& next) noexcept {
+  for (const uint32_t n : holders_) {
+    nodes_[n].leaving = std::none_of(next.bricks.begin(), next.bricks.end(), [&](const auto& slot) {
+      return slot.get() == nodes_[n].slot;
+    });
   }
 }
 
@@ -141,6 +248,17 @@ bool Plan::transmit(Batch& batch, bool lossless) noexcept {
     if (leaf.count) complete = false;
   }
   return complete;
+}
+
+uint64_t Plan::waiting_in_all() const noexcept {
+  uint64_t sum = 0;
+  for (const Leaf& leaf : leaves_) sum += leaf.count;
+  return sum;
+}
+
+bool Plan::awaits_reader() const noexcept {
+  return std::any_of(leaves_.begin(), leaves_.end(),
+                     [](const Leaf& leaf) { return leaf.count != 0 && leaf.slot->port->ready(); });
 }
 
 void Plan::abandon(const OutputSlot& output) noexcept {

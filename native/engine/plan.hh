@@ -2,7 +2,6 @@
 // between them. Built and taken down by the control thread; run by the engine's thread.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +9,7 @@
 #include "engine/explain.hh"
 #include "engine/graph.hh"
 #include "engine/outlet_watch.hh"
-#include "engine/slots.hh"
+#include "engine/plan_parts.hh"
 #include "ports/port_registry.hh"
 #include "wire/flow_hash.hh"
 
@@ -27,6 +26,30 @@ class Plan {
 
   // Decodes the batch of input `i`, pushes it through the bricks and leaves it at the outputs.
   void route(uint32_t input, const HashSeed& seed) noexcept;
+  // The parts of it; the last takes any batch as if it had come by that input, or part of it.
+  void decode_input(uint32_t input, const HashSeed& seed) noexcept;
+  void tap_input(uint32_t input, Batch& batch) noexcept;
+  void route_from(uint32_t input, Batch& batch, Picks picks) noexcept;
+
+  // What a holding brick has due: released into `batch` and routed. Whoever calls it before each
+  // batch until nothing is due keeps the order, since those nearest to the outputs come first.
+  // `all`: due or not. The brick gets the batch back by recycle().
+  struct Released {
+    Brick* brick = nullptr;  // null: nothing is due
+    bool lossless = false;   // outputs are to be waited for
+  };
+  Released release(Batch& batch, Nanos now, bool all, const HashSeed& seed) noexcept;
+  bool due(Nanos now, bool all) const noexcept;
+  bool holding() const noexcept { return !holders_.empty(); }
+  Nanos due_at() const noexcept;  // 0: nothing is held
+  // Tells bricks that hold where packets come from: once, before the plan runs.
+  void introduce_sources() noexcept;
+  // Once a breath, before due(): a brick's own source follows those before it.
+  void refresh_sources() noexcept;
+  bool wants(const Source& source) const noexcept;  // every brick behind it that holds does
+  // Bricks that `next` does not have are to release all they hold.
+  void prepare_leaving(const Plan& next) noexcept;
+
   // Hands the outputs what route left them. `lossless`: only what they have room for; false when
   // something is left, to be handed over by another call. Else takes what fits and returns true.
   bool transmit(Batch& batch, bool lossless) noexcept;
@@ -46,38 +69,18 @@ class Plan {
   void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);
   bool has_tap(const Tap& tap) const noexcept;
   void finish_taps() noexcept;
+  uint64_t waiting_in_all() const noexcept;
+  bool awaits_reader() const noexcept;  // one of those has somebody who may read it
 
   std::vector<std::shared_ptr<InputSlot>> inputs;
   std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order
   std::vector<std::shared_ptr<OutputSlot>> outputs;
   std::vector<std::string> output_bricks;  // per output: id of the brick that feeds it
   OutletWatch watch;                       // of the consumers behind each outlet
-
  private:
-  struct Target {
-    bool is_output;
-    uint32_t index;  // of nodes_ or leaves_
-  };
-  struct Node {
-    BrickSlot* slot;
-    std::vector<Outlets::List> lists;
-    std::vector<Target> targets;
-    std::vector<Index> storage;  // the lists' own memory
-    uint32_t parents = 0;        // lists that may come in
-    uint64_t multiplicity = 0;   // how often a packet can be in `in` at most
-    const Index* in = nullptr;
-    uint32_t in_count = 0;
-    std::vector<Index> merged;   // memory for `in` where several lists meet
-    std::unique_ptr<Cuts> cuts;  // where its type has them
-  };
-  struct Leaf {
-    OutputSlot* slot;
-    const Index* picks = nullptr;
-    uint32_t count = 0;
-    bool exclusive = true;          // no later output can hold the same packet
-    bool touched = false;           // since the last flush
-    std::vector<const Cuts*> cuts;  // of the bricks before it
-  };
+  using Target = PlanTarget;
+  using Node = PlanNode;
+  using Leaf = PlanLeaf;
 
   Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
   Status add_bricks(const Graph& graph, const Plan* current, const std::vector<uint32_t>& sorted,
@@ -96,14 +99,19 @@ class Plan {
   void tap(int32_t node, uint32_t which, Batch& batch, const Index* picks, uint32_t count) noexcept;
   static void transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& cuts, Batch& batch,
                           const Index* picks, uint32_t count, bool exclusive) noexcept;
+  void find_sources();
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
+  void mark_cut(const Target& target, const Cuts* cuts);
+  void run(uint32_t first, Batch& batch) noexcept;
+  void pass_on(uint32_t node, Batch& batch) noexcept;
   void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
 
   std::vector<uint32_t> entries_;  // per input: index of its node
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
-  std::vector<Cuts*> cuts_;  // all nodes'
+  std::vector<Cuts*> cuts_;        // all nodes'
+  std::vector<uint32_t> holders_;  // nodes whose type holds, last in topological order first
   std::vector<TapPoint> taps_;
   bool reads_flows_ = false;  // some brick does: decode
 };

@@ -73,6 +73,7 @@ Status Plan::build(const Graph& asked, const Plan* current, const PortContext& c
   if (status = made->watch_outlets(context); !status.ok()) return status;
   made->find_exclusive();
   made->find_cuts();
+  made->find_sources();
   *plan = std::move(made);
   return {};
 }
@@ -158,6 +159,10 @@ Status Plan::size_lists(const Graph& graph, const std::vector<uint32_t>& sorted)
   for (const Graph::Inlet& inlet : graph.inlets) {
     Node& node = nodes_[place_[inlet.brick]];
     node.multiplicity = std::max<uint64_t>(node.multiplicity, 1);
+  }
+  // What it holds it gives out once, be there an input before it or not.
+  for (Node& node : nodes_) {
+    if (node.slot->type->holds) node.multiplicity = std::max<uint64_t>(node.multiplicity, 1);
   }
   for (const uint32_t index : sorted) {
     Node& node = nodes_[place_[index]];
@@ -288,15 +293,51 @@ Status Plan::watch_outlets(const PortContext& context) {
   return {};
 }
 
+void Plan::mark_cut(const Target& target, const Cuts* cuts) {
+  if (target.is_output) return;
+  Node& node = nodes_[target.index];
+  if (std::find(node.cuts_before.begin(), node.cuts_before.end(), cuts) != node.cuts_before.end()) {
+    return;
+  }
+  node.cuts_before.push_back(cuts);
+  for (const Target& next : node.targets) mark_cut(next, cuts);
+}
+
+// A brick that holds packets remembers how they were cut before it, and cuts them so again.
 void Plan::find_cuts() {
   for (Node& node : nodes_) {
-    if (!node.slot->type->cuts) continue;
+    if (!node.slot->type->cuts && !node.slot->type->holds) continue;
     node.cuts = std::make_unique<Cuts>();
     cuts_.push_back(node.cuts.get());
     std::vector<bool> seen(leaves_.size(), false);
-    for (const Target& target : node.targets) mark_leaves(target, seen);
+    for (const Target& target : node.targets) {
+      mark_leaves(target, seen);
+      mark_cut(target, node.cuts.get());
+    }
     for (uint32_t leaf = 0; leaf < seen.size(); ++leaf) {
       if (seen[leaf]) leaves_[leaf].cuts.push_back(node.cuts.get());
+    }
+  }
+}
+
+// Which inputs, or bricks that hold, are the last before each brick; and whether one is lossless.
+void Plan::find_sources() {
+  std::vector<std::set<const Source*>> reach(nodes_.size());
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    reach[entries_[i]].insert(&inputs[i]->source);
+    nodes_[entries_[i]].lossless |= inputs[i]->port->lossless();
+  }
+  for (uint32_t n = 0; n < nodes_.size(); ++n) {
+    Node& node = nodes_[n];
+    if (node.slot->type->holds) {
+      node.sources.assign(reach[n].begin(), reach[n].end());
+      reach[n] = {&node.slot->source};
+      holders_.insert(holders_.begin(), n);
+    }
+    for (const Target& target : node.targets) {
+      if (target.is_output) continue;
+      reach[target.index].insert(reach[n].begin(), reach[n].end());
+      nodes_[target.index].lossless |= node.lossless;
     }
   }
 }

@@ -39,6 +39,7 @@ struct EngineSnapshot {
     std::string id, kind;
     LedgerCell cell;
     std::vector<ExplainStep::Way> ways = {};
+    std::vector<Figure> figures = {};
   };
   struct OutputRow {
     std::string name, brick, description;

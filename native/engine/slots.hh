@@ -15,6 +15,7 @@ struct InputSlot {
   std::string name;
   std::unique_ptr<Input> port;
   LedgerCell cell;
+  Source source;
   Batch batch;
 };
 struct OutputSlot {
@@ -30,6 +31,7 @@ struct BrickSlot {
   std::unique_ptr<Brick> brick;
   LedgerCell cell;
   std::vector<OutletState> told;  // what the brick knows of its outlets (engine/outlet_watch.hh)
+  Source source;                  // of what it holds and releases
 };
 
 }  // namespace bricks

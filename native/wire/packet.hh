@@ -68,6 +68,13 @@ struct Layers {
 };
 static_assert(sizeof(Layers) == 48);
 
+// What a batch comes from: an input, or a brick that has released what it held.
+struct Source {
+  Nanos latest = 0;    // timestamp of the last packet it gave, wherever that went
+  Nanos empty_at = 0;  // wall-clock time when it last had nothing, although asked
+  bool ended = false;  // it will never have anything again
+};
+
 struct Batch {
   uint32_t count = 0;
   uint32_t not_ip = 0;                             // decode: how many of them are not IP
@@ -79,7 +86,9 @@ struct Batch {
   // True when no packet is longer than kBufferPayload or cut: what an input knows of all its
   // packets need not be asked of each. False says nothing.
   bool plain = false;
-  bool decoded = false;  // wire/decode.hh has filled in what it adds
+  bool decoded = false;            // wire/decode.hh has filled in what it adds
+  const Source* source = nullptr;  // engine: null: none that a brick was told of
+  Nanos now = 0;                   // engine: wall-clock time of this breath
   // The memory behind every `buffer`, or nullptr. An output of the same region may exchange
   // buffers: it takes packets[i].buffer and leaves another there, with the length of the packet
   // that is still in it, or marked kForeignBuffer: what is in it is anybody's. release() gives both

@@ -48,8 +48,8 @@ int64_t difference(const EngineSnapshot& now) {
   const auto add = [&sum](const LedgerCell& cell, bool input, bool output) {
     const auto dropped = static_cast<int64_t>(cell.dropped_total());
     if (input) sum += static_cast<int64_t>(cell.packets);
-    sum += static_cast<int64_t>(cell.copies) - dropped;
-    if (output) sum -= static_cast<int64_t>(cell.delivered + cell.held);
+    sum += static_cast<int64_t>(cell.copies) - dropped - static_cast<int64_t>(cell.held);
+    if (output) sum -= static_cast<int64_t>(cell.delivered);
   };
   for (const auto& row : now.inputs) add(row.cell, true, false);
   for (const auto& row : now.bricks) add(row.cell, false, false);
@@ -171,6 +171,10 @@ TEST(engine_reconfigures_at_full_speed) {
         merge.level = 2;
         merge.outlets = {{"e{9", -1}};
         graph.bricks[0].outlets[1].brick = graph.bricks[0].outlets[2].brick = 1;
+        if (random.below(2) == 0) {  // that holds, and in whose place another one comes
+          merge.options["window"] = 1.0 + random.below(3);
+          merge.options["packets"] = int64_t{4096};
+        }
       }
       const Status status = house.engine->apply(graph);
       if (!status.ok()) std::printf("  %s\n", status.message.c_str());
