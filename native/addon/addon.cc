@@ -134,6 +134,10 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSharedRegionBuffers);
   LIMIT(kSpillBuffersMax);
   LIMIT(kSpillBuffersDefault);
+  LIMIT(kHeldPerBig);
+  LIMIT(kMergePacketsMax);
+  LIMIT(kMergeClockBackMs);
+  LIMIT(kDrainLiveMs);
   LIMIT(kHeartbeatMs);
   LIMIT(kHeartbeatMaxMs);
   LIMIT(kOutputFullMs);
