@@ -1,9 +1,15 @@
-/** Outputs that drain, and outputs that spill: the ledger balanced at every look. */
+/**
+ * Outputs that drain, that spill, and whose flows go to others when they are lost: the ledger
+ * balanced at every look.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { membershipsOf } from '../../src/capture/flow.ts';
+import { readCapture } from '../../src/capture/read.ts';
 import type { Ledger } from '../../src/engine/ledger.ts';
 import type { Status } from '../../src/engine/status.ts';
-import { until, useWorld, type World } from './world.ts';
+import { writeTraffic } from '../../src/traffic/traffic.ts';
+import { type Program, until, useWorld, type World } from './world.ts';
 
 async function serve(world: World, script: string): Promise<void> {
   const { code, stderr } = await world.run('bricks-server', ['-f', world.file('s.lua', script)]);
@@ -89,4 +95,65 @@ test('on_loss = spill: its outputs spill, others do not', async (t) => {
   const { code, stderr } = await world.run('bricks', ['cat', 'kept}0', '-w', '/dev/null']);
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^2000 packets/m);
+});
+
+test('failover: the flows of a lost output go on, those of the others stay', async (t) => {
+  const world = useWorld(t);
+  writeTraffic(`${world.folder}/in.pcap`, { seed: 5, flows: 150 });
+  const input = `${world.folder}/in.pcap?lossless=0&loop=0&speed=10`;
+  await serve(
+    world,
+    `lb = Brick.new("LoadBalancer", { on_loss = "failover" })
+     lb:connect_input("pcap:${input}")
+     lb:connect_outputs("f", 4)
+     pe = PktEngine.new("e0") pe:link(lb)`,
+  );
+  const tools = [0, 1, 2, 3].map((n) =>
+    world.start('bricks', ['cat', `f}${n}`, '-w', `f${n}.pcap`, '--follow']),
+  ) as [Program, Program, Program, Program];
+  const ready = async (count: number): Promise<void> =>
+    until(`${count} are ready`, async () => {
+      const { stdout } = await world.run('bricks', ['status', '--json']);
+      const { engines } = JSON.parse(stdout) as Status;
+      await balanced(world);
+      return engines[0]?.outputs.filter((output) => output.ready).length === count;
+    });
+  await ready(4);
+  await lua(world, 'pe:start()');
+  const rounds = readCapture(`${world.folder}/in.pcap`).records.length;
+  const afterRound = async (): Promise<void> => {
+    const { received } = await balanced(world);
+    await until('a round', async () => (await balanced(world)).received > received + rounds);
+  };
+  await afterRound();
+  const { stdout } = await world.run('bricks', ['status', '--json']);
+  process.kill((JSON.parse(stdout) as Status).engines[0]?.outputs[0]?.consumer ?? 0, 'SIGKILL');
+  await ready(3);
+  const { outputs } = await balanced(world);
+  const sent = (ledger: Ledger): number => {
+    const row = ledger.outputs.find(({ name }) => name === 'f{0');
+    return (row?.delivered ?? 0) + (row?.held ?? 0) + dropsOf(ledger, 'f{0');
+  };
+  assert.equal(outputs.length, 4);
+  const given = sent(await balanced(world));
+  await lua(world, 'lb:connect_output("f{4")'); // the graph changes meanwhile
+  await afterRound();
+  await lua(world, 'lb:disconnect_output("f{4")');
+  await afterRound();
+  assert.equal(sent(await balanced(world)), given, 'a lost output is given packets');
+  // First the engine: a consumer that leaves while packets come is lost, and its flows move.
+  await lua(world, 'pe:stop()');
+  for (const tool of tools.slice(1)) {
+    tool.kill('SIGTERM');
+    assert.equal((await tool.ended).code, 143);
+  }
+  const flowsOf = (file: string): Set<string> => {
+    const { records } = readCapture(`${world.folder}/${file}`);
+    return new Set(membershipsOf(records).flatMap((member) => member?.flow ?? []));
+  };
+  const flows = ['f1.pcap', 'f2.pcap', 'f3.pcap'].map(flowsOf);
+  const all = flows.flatMap((set) => [...set]);
+  assert.ok(all.length > 100);
+  const twice = all.filter((flow, i) => all.indexOf(flow) !== i);
+  assert.deepEqual(twice, [], 'a flow of a surviving output moved');
 });

@@ -110,6 +110,30 @@ std::vector<std::string> names(uint32_t count) {
 
 }  // namespace
 
+TEST(balancer_failover_leaves_connections_that_begin_anew_with_survivors) {
+  constexpr uint32_t kFlows = 2000;
+  World world;
+  Options options;
+  options["on_loss"] = std::string("failover");
+  CHECK(world.set(names(4), options).ok());
+  std::vector<uint32_t> before(kFlows);
+  for (uint32_t i = 0; i < kFlows; ++i) before[i] = world.flow(i, false, 0x02);
+  world.brick->outlet_changed(0, OutletState::lost);
+  uint32_t moved = 0, to_lost = 0;
+  for (uint32_t round = 0; round < 3; ++round) {
+    for (uint32_t i = 0; i < kFlows; ++i) {
+      const uint32_t here = world.flow(i, false, 0x02);
+      to_lost += here == 0;
+      moved += before[i] != 0 && here != before[i];
+      before[i] = here;
+      moved += world.flow(i, false, 0x11) != here;
+      moved += world.flow(i, true, 0x11) != here;
+    }
+  }
+  CHECK_EQ(moved, 0u);
+  CHECK_EQ(to_lost, 0u);
+}
+
 TEST(balancer_pinned_flows_of_surviving_outputs_never_move) {
   constexpr uint32_t kFlows = 20000;
   World world;
