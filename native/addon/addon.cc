@@ -134,6 +134,10 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSharedRegionBuffers);
   LIMIT(kSpillBuffersMax);
   LIMIT(kSpillBuffersDefault);
+  LIMIT(kFragmentDatagrams);
+  LIMIT(kFragmentPackets);
+  LIMIT(kFragmentHoldMs);
+  LIMIT(kFragmentKnownMs);
   LIMIT(kHeldPerBig);
   LIMIT(kMergePacketsMax);
   LIMIT(kMergeClockBackMs);

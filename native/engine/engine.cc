@@ -165,22 +165,21 @@ bool Engine::breathe(Nanos now) noexcept {
   if (unfinished_.plan && !resume()) return false;
   Plan& plan = *active_;
   const auto count = static_cast<uint32_t>(plan.inputs.size());
-  const bool holding = plan.holding();
   bool busy = false;
   live_ = has_live_input();
   if (live_) sessions_->tick(now);
   // What is due goes first, or a packet that came later might overtake it.
-  bool go_on = !holding || release_due(now, ended(), &busy) == Due::none;
+  bool go_on = !plan.holding() || release_due(now, ended(), &busy) == Due::none;
   for (uint32_t turn = 0; go_on && turn < count; ++turn) {
     const uint32_t i =
         first_input_ + turn < count ? first_input_ + turn : first_input_ + turn - count;
     InputSlot& input = *plan.inputs[i];
     input.source.ended = input.port->finished();
     if (input.source.ended) continue;
-    if (holding && input.port->lossless() && !plan.wants(input.source)) continue;
+    if (input.port->lossless() && !plan.wants(input.source)) continue;
     bool came = false;
     go_on = take_in(plan, i, now, &came);
-    if (came && go_on && holding) go_on = release_due(now, false, &busy) == Due::none;
+    if (came && go_on && plan.holding()) go_on = release_due(now, false, &busy) == Due::none;
     busy |= came;
     if (!go_on) first_input_ = i + 1 < count ? i + 1 : 0;
   }

@@ -57,7 +57,13 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   decode_input(input, seed);
   Batch& batch = inputs[input]->batch;
   tap_input(input, batch);
-  route_from(input, batch, {kAllPicks.data(), batch.count});
+  const Picks all = {kAllPicks.data(), batch.count};
+  FragmentTracker* fragments = inputs[input]->fragments.get();
+  if (!fragments || !reads_flows_) return route_from(input, batch, all);
+  Outlets::List passed = {fragment_picks_.data(), fragment_picks_.data(), fragment_picks_.data()};
+  Outlets outlets({&passed, 1}, inputs[input]->cell);
+  fragments->push(batch, all, outlets);
+  if (passed.count()) route_from(input, batch, {passed.first, passed.end});
 }
 
 // Of all that comes in, before anything is held.
@@ -108,9 +114,36 @@ void Plan::pass_on(uint32_t n, Batch& batch) noexcept {
 }
 
 bool Plan::due(Nanos now, bool all) const noexcept {
-  return std::any_of(holders_.begin(), holders_.end(), [&](uint32_t n) {
-    return nodes_[n].slot->brick->due(now, all || nodes_[n].leaving);
+  return std::any_of(holders_.begin(), holders_.end(),
+                     [&](uint32_t n) {
+                       return nodes_[n].slot->brick->due(now, all || nodes_[n].leaving);
+                     }) ||
+         std::any_of(inputs.begin(), inputs.end(), [&](const auto& input) {
+           return input->fragments && input->fragments->due(now, all || input->leaving);
+         });
+}
+
+bool Plan::holding() const noexcept {
+  return !holders_.empty() || std::any_of(inputs.begin(), inputs.end(), [](const auto& input) {
+    return input->fragments && input->fragments->holds();
   });
+}
+
+// Fragments come last: what they are released to is behind them.
+Plan::Released Plan::release_fragments(Batch& batch, Nanos now, bool all) noexcept {
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    InputSlot& input = *inputs[i];
+    if (!input.fragments || !input.fragments->due(now, all || input.leaving)) continue;
+    Outlets::List given = {fragment_picks_.data(), fragment_picks_.data(), fragment_picks_.data()};
+    Outlets outlets({&given, 1}, input.cell);
+    batch.count = 0;
+    batch.source = &input.source;
+    batch.now = now;
+    input.fragments->release(batch, now, all || input.leaving, outlets);
+    route_from(i, batch, {given.first, given.end});
+    return {input.fragments.get(), input.port->lossless()};
+  }
+  return {};
 }
 
 Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& seed) noexcept {
@@ -135,13 +168,17 @@ Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& 
     run(n + 1, batch);
     return {&brick, node.lossless};
   }
-  return {};
+  return release_fragments(batch, now, all);
 }
 
 Nanos Plan::due_at() const noexcept {
   Nanos first = 0;
   for (const uint32_t n : holders_) {
     const Nanos at = nodes_[n].slot->brick->due_at();
+    if (at && (!first || at < first)) first = at;
+  }
+  for (const auto& input : inputs) {
+    const Nanos at = input->fragments ? input->fragments->due_at() : 0;
     if (at && (!first || at < first)) first = at;
   }
   return first;
@@ -181,6 +218,11 @@ bool Plan::wants(const Source& source) const noexcept {
 }
 
 void Plan::prepare_leaving(const Plan& next) noexcept {
+  for (const auto& input : inputs) {
+    // Held packets carry what decode found: nobody may ask for it any more.
+    input->leaving = !next.reads_flows_ ||
+                     std::find(next.inputs.begin(), next.inputs.end(), input) == next.inputs.end();
+  }
   for (const uint32_t n : holders_) {
     nodes_[n].leaving = std::none_of(next.bricks.begin(), next.bricks.end(), [&](const auto& slot) {
       return slot.get() == nodes_[n].slot;

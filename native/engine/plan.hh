@@ -40,7 +40,7 @@ class Plan {
   };
   Released release(Batch& batch, Nanos now, bool all, const HashSeed& seed) noexcept;
   bool due(Nanos now, bool all) const noexcept;
-  bool holding() const noexcept { return !holders_.empty(); }
+  bool holding() const noexcept;
   Nanos due_at() const noexcept;  // 0: nothing is held
   // Tells bricks that hold where packets come from: once, before the plan runs.
   void introduce_sources() noexcept;
@@ -103,6 +103,7 @@ class Plan {
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
   void mark_cut(const Target& target, const Cuts* cuts);
   void run(uint32_t first, Batch& batch) noexcept;
+  Released release_fragments(Batch& batch, Nanos now, bool all) noexcept;
   void pass_on(uint32_t node, Batch& batch) noexcept;
   void hand_over(Node& node, const Index* picks, uint32_t count) noexcept;
 
@@ -110,7 +111,8 @@ class Plan {
   std::vector<uint32_t> place_;    // per graph brick: index of its node
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
-  std::vector<Cuts*> cuts_;        // all nodes'
+  std::array<Index, kBatchMax> fragment_picks_;  // what an input's FragmentTracker lets pass
+  std::vector<Cuts*> cuts_;                      // all nodes'
   std::vector<uint32_t> holders_;  // nodes whose type holds, last in topological order first
   std::vector<TapPoint> taps_;
   bool reads_flows_ = false;  // some brick does: decode

@@ -195,7 +195,8 @@ Status Plan::add_inputs(const Graph& graph, const Plan* current, const PortConte
     if (!slot) {
       slot = std::make_shared<InputSlot>();
       slot->name = inlet.port;
-      Status status = open_input(inlet.port, context, &slot->port);
+      Status status = FragmentTracker::create(inlet.port, &slot->fragments);
+      if (status.ok()) status = open_input(inlet.port, context, &slot->port);
       if (!status.ok()) return status;
     }
     inputs.push_back(std::move(slot));

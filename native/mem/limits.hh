@@ -37,6 +37,11 @@ inline constexpr uint32_t kOutputFullMs = 1000;  // an output that loses packets
 inline constexpr uint32_t kOutputLookMs = 100;   // how often an engine looks at its consumers
 inline constexpr uint32_t kRestartBufferMaxMs = 3600000;  // longest that a reload is waited for
 inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads nothing so long stalls
+inline constexpr uint32_t kFragmentDatagrams = 4096;  // of one input that are remembered at a time
+inline constexpr uint32_t kFragmentPackets = 1024;    // of one input that wait for their first one
+inline constexpr uint32_t kFragmentHoldMs = 1000;     // and for how long
+inline constexpr uint32_t kFragmentKnownMs =
+    5000;                                    // a datagram's ports are known: then its id is new
 inline constexpr uint32_t kHeldPerBig = 16;  // held packets: one in so many may exceed a buffer
 inline constexpr uint32_t kMergePacketsMax = 1u << 20;  // that one Merge may hold
 inline constexpr uint32_t kMergeClockBackMs = 1000;     // further back: the clock was set

@@ -39,7 +39,10 @@ void decode_one_slow(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
   decode_slow(batch, static_cast<Index>(i), seed);
   batch.not_ip += batch.packets[i].ip_version == 0;
   if (!(batch.packets[i].flags & kPacketLayers)) return;
-  const HeaderFault fault = batch.layers[i].fault;
+  const Layers& layers = batch.layers[i];
+  batch.fragments +=
+      (batch.packets[i].flags & kPacketFragment) || layers.fragment_more || layers.carrier_version;
+  const HeaderFault fault = layers.fault;
   batch.header_faults[static_cast<uint32_t>(fault)] += fault != HeaderFault::none;
 }
 
@@ -183,6 +186,7 @@ constexpr uint32_t kOthersMax = 4;
 
 void decode(Batch& batch, const HashSeed& seed) noexcept {
   batch.not_ip = 0;
+  batch.fragments = 0;
   std::fill(std::begin(batch.header_faults), std::end(batch.header_faults), 0);
   if (batch.link != LinkType::ethernet) {
     for (uint32_t i = 0; i < batch.count; ++i) decode_one_slow(batch, i, seed);

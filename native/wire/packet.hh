@@ -79,6 +79,7 @@ struct Batch {
   uint32_t count = 0;
   uint32_t not_ip = 0;                             // decode: how many of them are not IP
   uint32_t header_faults[kHeaderFaultCount] = {};  // decode: how many of them lie, and how
+  uint32_t fragments = 0;              // decode: how many are or carry fragments, first ones too
   LinkType link = LinkType::ethernet;  // of all its packets: an input ends a batch where it changes
   // True when at every packet's data `length` rounded up to 64, and 64 at least, may be read:
   // copies run in whole lines.

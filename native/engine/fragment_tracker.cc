@@ -1,0 +1,255 @@
+#include "engine/fragment_tracker.hh"
+
+#include <algorithm>
+#include <cstring>
+
+#include "mem/limits.hh"
+#include "wire/bytes.hh"
+
+namespace bricks {
+
+namespace {
+
+constexpr uint32_t kBuckets = kFragmentDatagrams * 2;
+constexpr uint32_t kAsItIs = UINT32_MAX;  // HeldPackets::note: released without another flow
+constexpr Nanos kHold = Nanos{kFragmentHoldMs} * 1000000;
+constexpr Nanos kKnown = Nanos{kFragmentKnownMs} * 1000000;
+
+uint64_t digest_of(const Batch& batch, Index i) noexcept {
+  return uint64_t{batch.packets[i].hash} << 32 | batch.tags[i];
+}
+
+bool is_fragment(const Packet& packet) noexcept { return packet.flags & kPacketFragment; }
+
+bool is_first(const Batch& batch, Index i) noexcept {
+  const Layers& layers = batch.layers[i];
+  return layers.fragment_more && layers.fragment_at == 0 && !is_fragment(batch.packets[i]) &&
+         layers.key_network == batch.packets[i].network;
+}
+
+}  // namespace
+
+Status FragmentTracker::create(const std::string& input,
+                               std::unique_ptr<FragmentTracker>* tracker) {
+  std::unique_ptr<FragmentTracker> made(new FragmentTracker);
+  if (Status status = HeldPackets::create("fragments of " + input, kFragmentPackets, &made->held_);
+      !status.ok()) {
+    return status;
+  }
+  made->datagrams_.resize(kFragmentDatagrams);
+  made->buckets_.assign(kBuckets, kNone);
+  made->flows_.reserve(2 * kBatchMax);
+  made->released_.reserve(2 * kBatchMax);
+  *tracker = std::move(made);
+  return {};
+}
+
+uint64_t FragmentTracker::name_of(const Batch& batch, Index i, uint16_t network, uint8_t version,
+                                  uint32_t id) const noexcept {
+  const Packet& packet = batch.packets[i];
+  const HashSeed& seed = process_hash_seed();
+  const uint8_t* ip = packet.data + network;
+  uint64_t name = multiply_fold(id ^ seed.word[1], seed.word[2] ^ batch.layers[i].vni);
+  name ^= uint64_t{datagram_protocol(packet, network, version)} << 8 | version;
+  const uint32_t bytes = version == 4 ? 8 : 32;  // both addresses
+  for (uint32_t at = 0; at < bytes; at += 8) {
+    name = multiply_fold(name ^ load<uint64_t>(ip + (version == 4 ? 12 : 8) + at) ^ seed.word[0],
+                         seed.word[3]);
+  }
+  return name;
+}
+
+FragmentTracker::Slot FragmentTracker::find(uint64_t name) const noexcept {
+  Slot slot = buckets_[name % kBuckets];
+  while (slot != kNone && datagrams_[slot].name != name) slot = datagrams_[slot].next;
+  return slot;
+}
+
+void FragmentTracker::forget(Slot slot) noexcept {
+  Datagram& datagram = datagrams_[slot];
+  if (!datagram.used) return;
+  if (datagram.held.first != kNone) {
+    ++incomplete_;
+    make_ready(slot, kAsItIs);
+  }
+  Slot* link = &buckets_[datagram.name % kBuckets];
+  while (*link != slot) link = &datagrams_[*link].next;
+  *link = datagram.next;
+  datagram = {};
+}
+
+FragmentTracker::Slot FragmentTracker::make(uint64_t name) noexcept {
+  const Slot slot = next_slot_;
+  next_slot_ = slot + 1 == kFragmentDatagrams ? 0 : slot + 1;
+  forget(slot);
+  Datagram& datagram = datagrams_[slot];
+  datagram.name = name;
+  datagram.used = true;
+  datagram.next = buckets_[name % kBuckets];
+  buckets_[name % kBuckets] = slot;
+  return slot;
+}
+
+void FragmentTracker::append(List& list, Place place) noexcept {
+  held_->next(place) = kNone;
+  if (list.first == kNone) {
+    list.first = place;
+  } else {
+    held_->next(list.last) = place;
+  }
+  list.last = place;
+}
+
+// What the datagram has held is next to be released, as `flow` (of flows_) or as it is.
+void FragmentTracker::make_ready(Slot slot, uint32_t flow) noexcept {
+  Datagram& datagram = datagrams_[slot];
+  for (Place place = datagram.held.first; place != kNone;) {
+    const Place next = held_->next(place);
+    held_->note(place) = flow;
+    append(ready_, place);
+    place = next;
+  }
+  datagram.held = {};
+  (datagram.older == kNone ? oldest_waiting_ : datagrams_[datagram.older].newer) = datagram.newer;
+  (datagram.newer == kNone ? newest_waiting_ : datagrams_[datagram.newer].older) = datagram.older;
+  datagram.older = datagram.newer = kNone;
+}
+
+void FragmentTracker::learn(Batch& batch, Index i, bool carrier) noexcept {
+  const Layers& layers = batch.layers[i];
+  const uint64_t name =
+      carrier ? name_of(batch, i, layers.carrier_network, layers.carrier_version, layers.carrier_id)
+              : name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  Slot slot = find(name);
+  if (slot == kNone) slot = make(name);
+  Datagram& datagram = datagrams_[slot];
+  datagram.flow = carrier ? carrier_flow(batch, i) : fragment_flow(batch, i);
+  datagram.known = true;
+  datagram.seen = batch.packets[i].timestamp;
+  if (datagram.held.first == kNone) return;
+  // At most two for each packet of a batch are reserved: it is released before the next one comes.
+  const bool room = flows_.size() < flows_.capacity();
+  if (room) flows_.push_back(datagram.flow);
+  make_ready(slot, room ? static_cast<uint32_t>(flows_.size() - 1) : kAsItIs);
+  if (released_.size() < released_.capacity()) released_.push_back(digest_of(batch, i));
+}
+
+// All that a packet says itself. A carrier that is a fragment tells its flow once it is resolved.
+void FragmentTracker::look_at(Batch& batch, Index i) noexcept {
+  if (!(batch.packets[i].flags & kPacketLayers)) return;
+  if (is_first(batch, i)) learn(batch, i, false);
+  if (batch.layers[i].carrier_version && !is_fragment(batch.packets[i])) learn(batch, i, true);
+}
+
+bool FragmentTracker::resolve(Batch& batch, Index i) noexcept {
+  const Layers& layers = batch.layers[i];
+  const uint64_t name =
+      name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  const Slot slot = find(name);
+  if (slot == kNone || !datagrams_[slot].known) return false;
+  const Nanos time = batch.packets[i].timestamp, seen = datagrams_[slot].seen;
+  if ((time > seen ? time - seen : seen - time) > kKnown) return false;  // an id used again
+  set_fragment_flow(batch, i, datagrams_[slot].flow);
+  ++followed_;
+  if (layers.carrier_version) learn(batch, i, true);
+  return true;
+}
+
+// False: there is no room, or nothing to wait for.
+bool FragmentTracker::hold(const Batch& batch, Index i) noexcept {
+  const Layers& layers = batch.layers[i];
+  const bool quoted = layers.key_network != batch.packets[i].network;
+  if (quoted || layers.fragment_at == 0) return false;
+  const Place place = held_->take(batch, i);
+  if (place == HeldPackets::kNowhere) {
+    ++no_room_;
+    return false;
+  }
+  const uint64_t name =
+      name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  Slot slot = find(name);
+  if (slot == kNone) slot = make(name);
+  Datagram& datagram = datagrams_[slot];
+  if (datagram.held.first == kNone) {
+    datagram.known = false;
+    datagram.seen = batch.packets[i].timestamp;
+    datagram.held_at = batch.now;
+    datagram.older = newest_waiting_;
+    (newest_waiting_ == kNone ? oldest_waiting_ : datagrams_[newest_waiting_].newer) = slot;
+    newest_waiting_ = slot;
+  }
+  append(datagram.held, place);
+  ++waited_;
+  return true;
+}
+
+bool FragmentTracker::follows_released(const Batch& batch, Index i) const noexcept {
+  return std::find(released_.begin(), released_.end(), digest_of(batch, i)) != released_.end();
+}
+
+void FragmentTracker::push(Batch& batch, Picks in, Outlets& out) noexcept {
+  latest_ = std::max(latest_, batch.packets[in.back()].timestamp);
+  if (batch.fragments == 0) {
+    out.put_all(0, in);
+    return;
+  }
+  released_.clear();
+  for (const Index i : in) look_at(batch, i);
+  for (const Index i : in) {
+    if (is_fragment(batch.packets[i]) && !resolve(batch, i) && hold(batch, i)) {
+      ++out.cell().held;
+      continue;
+    }
+    // Behind what its flow has waiting, so that the order stays; without room it overtakes.
+    const Place place = !released_.empty() && follows_released(batch, i) ? held_->take(batch, i)
+                                                                         : HeldPackets::kNowhere;
+    if (place == HeldPackets::kNowhere) {
+      out.put(0, i);
+      continue;
+    }
+    held_->note(place) = kAsItIs;
+    append(ready_, place);
+    ++out.cell().held;
+  }
+}
+
+bool FragmentTracker::expired(const Datagram& datagram, Nanos now) const noexcept {
+  return now > datagram.held_at + kHold || latest_ > datagram.seen + kHold;
+}
+
+bool FragmentTracker::due(Nanos now, bool all) const noexcept {
+  if (ready_.first != kNone) return true;
+  return oldest_waiting_ != kNone && (all || expired(datagrams_[oldest_waiting_], now));
+}
+
+Nanos FragmentTracker::due_at() const noexcept {
+  if (ready_.first != kNone) return 1;
+  return oldest_waiting_ == kNone ? 0 : datagrams_[oldest_waiting_].held_at + kHold + 1;
+}
+
+void FragmentTracker::release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept {
+  while (oldest_waiting_ != kNone && (all || expired(datagrams_[oldest_waiting_], now))) {
+    ++incomplete_;
+    make_ready(oldest_waiting_, kAsItIs);
+  }
+  held_->begin(batch);
+  while (ready_.first != kNone && held_->give(ready_.first, batch)) {
+    const auto i = static_cast<Index>(batch.count - 1);
+    const uint32_t flow = held_->note(ready_.first);
+    ready_.first = held_->next(ready_.first);
+    if (flow != kAsItIs) set_fragment_flow(batch, i, flows_[flow]);
+    out.put(0, i);
+  }
+  out.cell().held -= batch.count;
+  if (ready_.first == kNone) flows_.clear();
+}
+
+uint32_t FragmentTracker::figures(Figure* to) const noexcept {
+  to[0] = {"fragments_followed", followed_};
+  to[1] = {"fragments_waited", waited_};
+  to[2] = {"datagrams_incomplete", incomplete_};
+  to[3] = {"fragments_without_room", no_room_};
+  return 4;
+}
+
+}  // namespace bricks

@@ -1,0 +1,75 @@
+// Fragments of a datagram go where its first one goes, which alone shows the ports: an input's
+// packets pass through here between decode and the bricks. What comes before its first fragment is
+// held, bounded in number and time, and then goes ahead of it; what never gets one goes by its
+// addresses and protocol. Nothing is ever dropped here.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bricks/brick.hh"
+#include "wire/decode.hh"
+#include "wire/held_packets.hh"
+
+namespace bricks {
+
+class FragmentTracker final : public Brick {
+ public:
+  static Status create(const std::string& input, std::unique_ptr<FragmentTracker>* tracker);
+
+  // To outlet 0, the only one. The batch is decoded.
+  void push(Batch& batch, Picks in, Outlets& out) noexcept override;
+  bool due(Nanos now, bool all) const noexcept override;
+  void release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept override;
+  void recycle(Batch&) noexcept override { held_->recycle(); }
+  Nanos due_at() const noexcept override;
+  uint32_t figures(Figure* to) const noexcept override;
+
+  bool holds() const noexcept { return held_->count() != 0; }
+
+ private:
+  using Place = HeldPackets::Place;
+  using Slot = uint32_t;  // of datagrams_
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct List {
+    Place first = kNone, last = kNone;
+  };
+  struct Datagram {
+    uint64_t name = 0;                  // digest of addresses, id, protocol
+    Nanos seen = 0;                     // packet time of its first fragment, or of the oldest held
+    Nanos held_at = 0;                  // wall clock
+    List held;                          // non-empty: on the list of those that wait
+    Slot next = kNone;                  // in its bucket
+    Slot older = kNone, newer = kNone;  // of those that wait
+    FragmentFlow flow = {};
+    bool used = false, known = false;
+  };
+
+  FragmentTracker() = default;
+  uint64_t name_of(const Batch& batch, Index i, uint16_t network, uint8_t version,
+                   uint32_t id) const noexcept;
+  Slot find(uint64_t name) const noexcept;
+  Slot make(uint64_t name) noexcept;
+  void forget(Slot slot) noexcept;
+  void learn(Batch& batch, Index i, bool carrier) noexcept;
+  void look_at(Batch& batch, Index i) noexcept;
+  bool resolve(Batch& batch, Index i) noexcept;
+  bool hold(const Batch& batch, Index i) noexcept;
+  bool follows_released(const Batch& batch, Index i) const noexcept;
+  void append(List& list, Place place) noexcept;
+  void make_ready(Slot slot, uint32_t flow) noexcept;
+  bool expired(const Datagram& datagram, Nanos now) const noexcept;
+
+  std::unique_ptr<HeldPackets> held_;
+  std::vector<Datagram> datagrams_;  // a ring: the oldest gives way
+  std::vector<Slot> buckets_;
+  Slot next_slot_ = 0;
+  Slot oldest_waiting_ = kNone, newest_waiting_ = kNone;
+  List ready_;                       // to be released now, in this order
+  std::vector<FragmentFlow> flows_;  // of what is ready, by HeldPackets::note
+  std::vector<uint64_t> released_;   // flows whose packets of this batch go behind what is ready
+  Nanos latest_ = 0;                 // packet time
+  uint64_t followed_ = 0, waited_ = 0, incomplete_ = 0, no_room_ = 0;
+};
+
+}  // namespace bricks
