@@ -188,7 +188,7 @@ bool FragmentTracker::follows_released(const Batch& batch, Index i) const noexce
 }
 
 void FragmentTracker::push(Batch& batch, Picks in, Outlets& out) noexcept {
-  latest_ = std::max(latest_, batch.packets[in.back()].timestamp);
+  latest_ = batch.packets[in.back()].timestamp;  // goes back from one capture to the next
   if (batch.fragments == 0) {
     out.put_all(0, in);
     return;

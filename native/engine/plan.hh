@@ -59,8 +59,8 @@ class Plan {
   void flush(Nanos now, bool all) noexcept;
   // Packets that transmit still has for outputs[i].
   uint32_t waiting(uint32_t output) const noexcept { return leaves_[output].count; }
-  // Which brick gets an input's packets first (a number of its own), and where a decoded packet of
-  // that input would go (engine/explain.hh).
+  uint64_t waiting_in_all() const noexcept;
+  // Which brick gets an input's packets first, and where one would go (engine/explain.hh).
   uint32_t entry(uint32_t input) const noexcept { return entries_[input]; }
   void explain(const Batch& batch, uint32_t input, Explanation* to) const;
   std::vector<ExplainStep::Way> ways(uint32_t brick) const;  // of bricks[brick]
@@ -69,7 +69,6 @@ class Plan {
   void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);
   bool has_tap(const Tap& tap) const noexcept;
   void finish_taps() noexcept;
-  uint64_t waiting_in_all() const noexcept;
   bool awaits_reader() const noexcept;  // one of those has somebody who may read it
 
   std::vector<std::shared_ptr<InputSlot>> inputs;

@@ -40,8 +40,7 @@ inline constexpr uint32_t kLosslessStallMs = 5000;  // a consumer that reads not
 inline constexpr uint32_t kFragmentDatagrams = 4096;  // of one input that are remembered at a time
 inline constexpr uint32_t kFragmentPackets = 1024;    // of one input that wait for their first one
 inline constexpr uint32_t kFragmentHoldMs = 1000;     // and for how long
-inline constexpr uint32_t kFragmentKnownMs =
-    5000;                                    // a datagram's ports are known: then its id is new
+inline constexpr uint32_t kFragmentKnownMs = 5000;    // later its id stands for another datagram
 inline constexpr uint32_t kHeldPerBig = 16;  // held packets: one in so many may exceed a buffer
 inline constexpr uint32_t kMergePacketsMax = 1u << 20;  // that one Merge may hold
 inline constexpr uint32_t kMergeClockBackMs = 1000;     // further back: the clock was set

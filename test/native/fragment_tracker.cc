@@ -1,0 +1,187 @@
+// Fragments follow their first one, whenever that comes: nothing lost, order kept, bounded.
+#include "engine/fragment_tracker.hh"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <random>
+
+#include "check.hh"
+#include "encapsulations.hh"
+#include "wire/flow_key.hh"
+
+namespace bricks {
+
+using namespace frames;
+
+namespace {
+
+constexpr Nanos kMs = 1000000;
+const Ends kThere = {};
+
+// A piece of a UDP datagram from 10.0.0.`host`, `part` of 3: the first one has the ports.
+Bytes piece(uint8_t host, uint16_t id, uint32_t part) {
+  const Bytes data = udp(static_cast<uint16_t>(1000 + host), 53, Bytes(64, static_cast<char>(id)));
+  const auto at = static_cast<uint16_t>(part * 24);
+  const auto end = std::min<size_t>(at + 24u, data.size());
+  return ethernet(kThere, 0x0800,
+                  ip4(kThere, {.protocol = 17, .net = host, .id = id, .at = at, .more = part < 2},
+                      {data.begin() + at, data.begin() + static_cast<long>(end)}));
+}
+Bytes whole(uint8_t host) {
+  return ethernet(kThere, 0x0800,
+                  ip4(kThere, {.protocol = 17, .net = host},
+                      udp(static_cast<uint16_t>(1000 + host), 53, Bytes(9, 'w'))));
+}
+
+struct Bench {
+  std::unique_ptr<FragmentTracker> tracker;
+  LedgerCell cell;
+  Nanos now = 5000 * kMs;
+  struct Left {
+    Bytes frame;
+    uint64_t digest;
+  };
+  std::vector<Left> out;
+
+  Bench() { CHECK(FragmentTracker::create("test", &tracker).ok()); }
+
+  void collect(const Batch& batch, const Outlets::List& list) {
+    for (const Index* i = list.first; i != list.end; ++i) {
+      const Packet& packet = batch.packets[*i];
+      out.push_back({Bytes(packet.data, packet.data + packet.length), flow_digest(batch, *i, {})});
+    }
+  }
+  void release(bool all) {
+    auto batch = std::make_unique<Batch>();
+    while (tracker->due(now, all)) {
+      Index own[kBatchMax];
+      Outlets::List list = {own, own, own};
+      Outlets outlets({&list, 1}, cell);
+      tracker->release(*batch, now, all, outlets);
+      collect(*batch, list);
+      tracker->recycle(*batch);
+    }
+  }
+  void push(std::vector<Bytes> frames) {
+    release(false);
+    auto batch = std::make_unique<Batch>();
+    batch->now = now;
+    Index all[kBatchMax];
+    for (; batch->count < frames.size(); ++batch->count) {
+      Packet& packet = batch->packets[batch->count];
+      packet = {};
+      packet.data = frames[batch->count].data();
+      packet.length = static_cast<uint32_t>(frames[batch->count].size());
+      packet.timestamp = now;
+      all[batch->count] = static_cast<Index>(batch->count);
+    }
+    decode(*batch, process_hash_seed());
+    batch->decoded = true;
+    Index own[kBatchMax];
+    Outlets::List list = {own, own, own};
+    Outlets outlets({&list, 1}, cell);
+    tracker->push(*batch, {all, batch->count}, outlets);
+    collect(*batch, list);
+    release(false);
+  }
+};
+
+uint64_t digest_of(Bytes frame) {
+  auto batch = std::make_unique<Batch>();
+  batch->count = 1;
+  batch->packets[0] = {};
+  batch->packets[0].data = frame.data();
+  batch->packets[0].length = static_cast<uint32_t>(frame.size());
+  decode(*batch, process_hash_seed());
+  return flow_digest(*batch, 0, {});
+}
+
+}  // namespace
+
+TEST(fragments_in_any_order_go_with_their_flow) {
+  std::vector<uint32_t> order = {0, 1, 2};
+  do {
+    for (const bool one_batch : {false, true}) {
+      Bench bench;
+      std::vector<Bytes> frames;
+      for (const uint32_t part : order) frames.push_back(piece(7, 99, part));
+      if (one_batch) {
+        bench.push(frames);
+      } else {
+        for (const Bytes& frame : frames) bench.push({frame});
+      }
+      CHECK_EQ(bench.cell.held, 0u);
+      CHECK_EQ(bench.out.size(), 3u);
+      for (size_t i = 0; i < bench.out.size(); ++i) {
+        CHECK_EQ(bench.out[i].digest, digest_of(whole(7)));
+        CHECK(bench.out[i].frame == frames[i]);  // as they came
+      }
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST(fragments_held_go_before_what_their_flow_sends_later) {
+  Bench bench;
+  bench.push({piece(7, 99, 1)});
+  CHECK_EQ(bench.cell.held, 1u);
+  CHECK_EQ(bench.out.size(), 0u);
+  bench.push({whole(7), whole(8), piece(7, 99, 0), whole(7)});
+  std::vector<Bytes> of_the_flow;
+  for (const Bench::Left& left : bench.out) {
+    if (left.digest == digest_of(whole(7))) of_the_flow.push_back(left.frame);
+  }
+  const std::vector<Bytes> wanted = {piece(7, 99, 1), whole(7), piece(7, 99, 0), whole(7)};
+  CHECK(of_the_flow == wanted);
+  CHECK_EQ(bench.out.size(), 5u);
+}
+
+TEST(fragments_without_a_first_one_go_by_addresses_when_their_time_is_over) {
+  Bench bench;
+  bench.push({piece(7, 99, 1), piece(7, 99, 2)});
+  CHECK_EQ(bench.tracker->due_at(), bench.now + kFragmentHoldMs * kMs + 1);
+  bench.now += kFragmentHoldMs * kMs;
+  bench.release(false);
+  CHECK_EQ(bench.out.size(), 0u);
+  bench.now += 1;
+  bench.release(false);
+  CHECK_EQ(bench.out.size(), 2u);
+  CHECK_EQ(bench.out[0].digest, digest_of(piece(7, 99, 1)));
+  CHECK_EQ(bench.cell.held, 0u);
+  bench.push({piece(7, 99, 1)});  // at the end of all input it waits for nothing
+  bench.release(true);
+  CHECK_EQ(bench.out.size(), 3u);
+}
+
+TEST(fragments_of_an_id_used_again_much_later_are_of_another_datagram) {
+  Bench bench;
+  bench.push({piece(7, 99, 0)});
+  bench.now += (kFragmentKnownMs + 1) * kMs;
+  bench.push({piece(7, 99, 1)});
+  CHECK_EQ(bench.cell.held, 1u);
+}
+
+TEST(a_flood_of_fragments_is_bounded_and_loses_nothing) {
+  constexpr uint64_t seed = 0x5eed0f7a;
+  std::printf("  seed %llx\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  Bench bench;
+  uint64_t sent = 0;
+  for (uint32_t round = 0; round < 300; ++round) {
+    std::vector<Bytes> frames;
+    for (uint32_t i = 0; i < kBatchMax; ++i) {
+      frames.push_back(piece(static_cast<uint8_t>(random() % 200 + 1),
+                             static_cast<uint16_t>(random() % 5000), random() % 8 ? 1 : 0));
+    }
+    bench.push(frames);
+    sent += frames.size();
+    bench.now += kMs;
+    CHECK(bench.cell.held <= kFragmentPackets + 2 * kBatchMax);  // and as many big ones
+    CHECK_EQ(bench.out.size() + bench.cell.held, sent);
+  }
+  bench.release(true);
+  CHECK_EQ(bench.cell.held, 0u);
+  CHECK_EQ(bench.out.size(), sent);
+}
+
+}  // namespace bricks
