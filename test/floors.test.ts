@@ -12,6 +12,8 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   client: ['abi'],
   // Libraries for LD_PRELOAD: other programs' interfaces, served by libbricks.
   preload: ['abi'],
+  // The program that starts others with the libraries above.
+  run: [],
   mem: ['abi'],
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { BricksError } from '../errors.ts';
 
 /** What a shell can offer for a word; `pipe`: of the running daemon. */
-export type Completes = 'file' | 'folder' | 'interface' | 'pipe' | readonly string[];
+export type Completes = 'file' | 'folder' | 'program' | 'interface' | 'pipe' | readonly string[];
 
 export interface CommandOption {
   readonly type: 'boolean' | 'string';

@@ -14,6 +14,7 @@ import { lbCommand } from './lb.ts';
 import { manualPages } from './manual.ts';
 import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
+import { runCommand } from './run.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
@@ -72,6 +73,7 @@ const completionCommand: Command = {
 
 export const commands: readonly Command[] = [
   catCommand,
+  runCommand,
   statusCommand,
   statsCommand,
   ledgerCommand,

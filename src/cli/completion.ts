@@ -28,6 +28,8 @@ function bashAction(completes: Completes | undefined): string {
       return 'mapfile -t COMPREPLY < <(compgen -f -- "$word")';
     case 'folder':
       return 'mapfile -t COMPREPLY < <(compgen -d -- "$word")';
+    case 'program':
+      return 'mapfile -t COMPREPLY < <(compgen -c -- "$word")';
     case 'interface':
       return '_bricks_offer "$(ls /sys/class/net 2>/dev/null)"';
     case 'pipe':
@@ -111,6 +113,8 @@ function zshAction(completes: Completes | undefined): string {
       return '_files';
     case 'folder':
       return '_files -/';
+    case 'program':
+      return '_command_names -e';
     case 'interface':
       return '{compadd -- /sys/class/net/*(:t)}';
     case 'pipe':
@@ -187,6 +191,8 @@ function fishAction(completes: Completes | undefined): string {
       return ' -F';
     case 'folder':
       return ` -a '(__fish_complete_directories)'`;
+    case 'program':
+      return ` -a '(__fish_complete_command)'`;
     case 'interface':
       return ` -a '(command ls /sys/class/net)'`;
     case 'pipe':

@@ -135,7 +135,7 @@ function mainPage(main: Command, commands: readonly Command[]): Page {
       ],
     ],
     seeAlso: [
-      ...['bricks-server', 'bricks-shell', 'bricks-cat', 'bricks-flows', 'bricks-lb'],
+      ...['bricks-server', 'bricks-shell', 'bricks-cat', 'bricks-run', 'bricks-flows', 'bricks-lb'],
       ...['bricks-load-balance', 'bricks-duplicate', 'bricks-kill-server'],
     ],
   };
@@ -213,7 +213,7 @@ export function manualPages(
     ...['load-balance', 'duplicate', 'kill-server'].map((name) =>
       programPage(`bricks-${name}`, find(name), `The same as bricks ${name}.`),
     ),
-    ...['cat', 'flows', 'lb'].map((name) => ({
+    ...['cat', 'run', 'flows', 'lb'].map((name) => ({
       ...programPage(`bricks-${name}`, find(name)),
       call: `bricks ${name}`,
     })),
