@@ -168,19 +168,6 @@ EXPORT int pcap_setfilter(pcap_t *p, struct bpf_program *program) {
   return 0;
 }
 
-EXPORT int pcap_inject(pcap_t *p, const void *data, size_t size) {
-  struct pcap_handle *h = pcap_handle_of(p);
-  if (!h) return REAL(pcap_inject)(p, data, size);
-  if (!h->consumer) return not_activated(h);
-  return pcap_handle_fail(
-      h, PCAP_ERROR, "bricks:%s is a pipe that is only read; nothing can be sent into it", h->name);
-}
-
-EXPORT int pcap_sendpacket(pcap_t *p, const u_char *data, int size) {
-  if (!pcap_handle_of(p)) return REAL(pcap_sendpacket)(p, data, size);
-  return pcap_inject(p, data, (size_t)size) < 0 ? -1 : 0;
-}
-
 EXPORT int pcap_stats(pcap_t *p, struct pcap_stat *stats) {
   struct pcap_handle *h = pcap_handle_of(p);
   if (!h) return REAL(pcap_stats)(p, stats);

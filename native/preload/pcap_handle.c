@@ -107,6 +107,7 @@ void pcap_handle_free(struct pcap_handle *handle) {
     if (atomic_compare_exchange_strong(&handles[i], &expected, NULL)) break;
   }
   bricks_detach(handle->consumer);
+  bricks_writer_detach(handle->writer);
   if (handle->dead) REAL(pcap_close)(handle->dead);
   REAL(pcap_close)(handle->outside);
   const int fds[] = {handle->stop_event, handle->selectable, handle->more};

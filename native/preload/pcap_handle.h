@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 #include "abi/bricks.h"
+#include "abi/bricks_writer.h"
 
 struct pcap_handle {
   pcap_t *outside;           /* what the program has */
   pcap_t *dead;              /* from pcap_open_dead: compiles, dumps, names link types; NULL: not
                                 activated */
   bricks_consumer *consumer; /* NULL: not activated */
+  bricks_writer *writer;     /* NULL: nothing was sent yet */
   char name[256];            /* of the pipe, without "bricks:" */
   char error[PCAP_ERRBUF_SIZE];
   int snaplen, timeout_ms, precision, dlt;
