@@ -140,6 +140,7 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kFragmentKnownMs);
   LIMIT(kHeldPerBig);
   LIMIT(kMergePacketsMax);
+  LIMIT(kDuplicatesMax);
   LIMIT(kMergeClockBackMs);
   LIMIT(kDrainLiveMs);
   LIMIT(kHeartbeatMs);

@@ -4,11 +4,12 @@
 namespace bricks {
 
 extern const BrickType kLoadBalancer, kDuplicator, kPcapWriter, kMerge, kFilter, kPcapReader,
-    kDummy;
+    kDummy, kDeduplicator;
 
 std::span<const BrickType* const> brick_types() noexcept {
-  static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator, &kPcapWriter, &kMerge,
-                                         &kFilter,       &kPcapReader, &kDummy};
+  static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator,  &kPcapWriter,
+                                         &kMerge,        &kFilter,      &kPcapReader,
+                                         &kDummy,        &kDeduplicator};
   return all;
 }
 

@@ -43,6 +43,7 @@ inline constexpr uint32_t kFragmentHoldMs = 1000;     // and for how long
 inline constexpr uint32_t kFragmentKnownMs = 5000;    // later its id stands for another datagram
 inline constexpr uint32_t kHeldPerBig = 16;  // held packets: one in so many may exceed a buffer
 inline constexpr uint32_t kMergePacketsMax = 1u << 20;  // that one Merge may hold
+inline constexpr uint32_t kDuplicatesMax = 1u << 24;    // packets that one Deduplicator remembers
 inline constexpr uint32_t kMergeClockBackMs = 1000;     // further back: the clock was set
 inline constexpr uint32_t kDrainLiveMs = 200;  // a reader of a live engine that makes no progress
 inline constexpr uint32_t kConsumersWaitingMax = 1024;    // attach requests for pipes yet to come

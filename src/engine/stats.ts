@@ -38,8 +38,8 @@ const nothing: Counts = { packets: 0, bytes: 0, dropped: 0 };
  * the drops of show_stats, which packet-bricks too counted at full outputs only.
  */
 function lostOf(cell: LedgerCell): number {
-  const { filtered = 0, rate_limited = 0 } = cell.dropped;
-  return sumOf(cell.dropped) - filtered - rate_limited;
+  const { filtered = 0, rate_limited = 0, duplicate = 0 } = cell.dropped;
+  return sumOf(cell.dropped) - filtered - rate_limited - duplicate;
 }
 
 function inputCounts(cell: LedgerCell): Counts {

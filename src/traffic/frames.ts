@@ -94,6 +94,8 @@ export interface IpOptions {
   /** Offset of this fragment in the datagram, a multiple of 8. */
   readonly fragmentOffset?: number;
   readonly moreFragments?: boolean;
+  /** Time to live, or hop limit; 64 where it is missing. */
+  readonly ttl?: number;
 }
 
 function ipv4(from: Host, to: Host, protocol: number, payload: Buffer, ip: IpOptions): Buffer {
@@ -102,7 +104,7 @@ function ipv4(from: Host, to: Host, protocol: number, payload: Buffer, ip: IpOpt
   header.writeUInt16BE(20 + payload.length, 2);
   header.writeUInt16BE(ip.id ?? 0, 4);
   header.writeUInt16BE((ip.moreFragments ? 0x2000 : 0) | ((ip.fragmentOffset ?? 0) >> 3), 6);
-  header.writeUInt8(64, 8);
+  header.writeUInt8(ip.ttl ?? 64, 8);
   header.writeUInt8(protocol, 9);
   from.address.copy(header, 12);
   to.address.copy(header, 16);
@@ -122,7 +124,7 @@ function ipv6(from: Host, to: Host, protocol: number, payload: Buffer, ip: IpOpt
   header.writeUInt8(0x60, 0);
   header.writeUInt16BE(extension.length + payload.length, 4);
   header.writeUInt8(isFragment ? 44 : protocol, 6);
-  header.writeUInt8(64, 7);
+  header.writeUInt8(ip.ttl ?? 64, 7);
   from.address.copy(header, 8);
   to.address.copy(header, 24);
   return Buffer.concat([header, extension, payload]);

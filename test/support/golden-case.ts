@@ -15,7 +15,8 @@
  *   ledger: received 1, copies 0, delivered 1, held 0, difference 0
  *
  * `pe`, `input` and `output` are given. Packets are numbered from 1 over all inputs, a millisecond
- * apart; an output's line names those it got, in order. Notation of packets: packet-notation.ts.
+ * apart, or where a line ends in `at 7`, in that millisecond; no two in the same one. An output's
+ * line names those it got, in order. Notation of packets: packet-notation.ts.
  */
 import type { CaptureRecord } from '../../src/capture/record.ts';
 import { pcapOf } from '../../src/traffic/traffic.ts';
@@ -67,7 +68,8 @@ export function framesOf(golden: GoldenCase): NumberedFrame[] {
   return [...golden.inputs].flatMap(([input, lines]) =>
     lines.map((line) => {
       number += 1;
-      return { number, input, timeUs: number * 1000, frame: frameOf(line, number) };
+      const [packet = '', time = number] = line.split(' at ');
+      return { number, input, timeUs: Number(time) * 1000, frame: frameOf(packet, number) };
     }),
   );
 }

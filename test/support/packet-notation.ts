@@ -9,7 +9,8 @@
  *   arp 10.0.0.1 > 10.0.0.2
  *   eth 02:00:00:00:00:01 > 02:00:00:00:00:02 type 88b5 len 46
  *
- * `len` is the payload's length behind the last header; `vlan 7,5` has the outer tag first.
+ * `len` is the payload's length behind the last header; `vlan 7,5` has the outer tag first. `as 3`
+ * has the payload and sequence number of packet 3.
  */
 import {
   arp,
@@ -24,7 +25,7 @@ import {
 
 const etherTypes = { arp: 0x0806, ipv4: 0x0800, ipv6: 0x86dd } as const;
 const tcpFlags: Readonly<Record<string, number>> = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32 };
-const words = ['len', 'vlan', 'flags', 'id', 'frag', 'type'];
+const words = ['len', 'vlan', 'flags', 'id', 'frag', 'type', 'ttl', 'as'];
 
 function bytesOfIpv4(text: string): Buffer {
   const bytes = text.split('.').map(Number);
@@ -73,11 +74,12 @@ function payloadOf(length: number, seed: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, index) => (index * 7 + seed * 31) & 255));
 }
 
-/** The Ethernet frame of one line; `seed` varies the payload. Throws on what it does not know. */
-export function frameOf(line: string, seed: number): Buffer {
+/** The Ethernet frame of one line; `number` varies the payload. Throws on what it does not know. */
+export function frameOf(line: string, number: number): Buffer {
   const [kind = '', source = '', arrow, target = '', ...rest] = line.trim().split(/\s+/);
   if (arrow !== '>') throw new Error(`no '>' between two ends in: ${line}`);
   const options = optionsOf(rest, line);
+  const seed = Number(options.get('as') ?? number);
   const vlans = options.get('vlan')?.split(',').map(Number) ?? [];
   const payload = payloadOf(Number(options.get('len') ?? 20), seed);
   if (kind === 'eth') {
@@ -108,7 +110,8 @@ export function frameOf(line: string, seed: number): Buffer {
   if (!layer4) throw new Error(`'${kind}' is not tcp, udp, icmp, arp or eth: ${line}`);
   const [protocol, body] = layer4();
   const packet = ip(from, to, protocol, body, {
-    id: Number(options.get('id') ?? seed),
+    id: Number(options.get('id') ?? number),
+    ttl: Number(options.get('ttl') ?? 64),
     ...fragment,
   });
   return ethernet(from, to, v4 ? etherTypes.ipv4 : etherTypes.ipv6, vlans, packet);
