@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "wire/flow_key.hh"
+#include "wire/packet_digest.hh"
 
 namespace bricks {
 
@@ -116,6 +117,10 @@ void check_one(const uint8_t* bytes, size_t size) noexcept {
     check_layers(fast, layers);
   }
   (void)hash_addresses(fast, seed);
+  const PacketDigest digest = packet_digest(*batch, 0, {}, seed);
+  MUST(packet_digest(*batch, 0, {}, seed).word == digest.word);
+  (void)packet_digest(*batch, 0, {.ttl = false, .vlan = false, .mac = false, .checksum = false},
+                      seed);
   check_keys(*batch, uint64_t{fast.hash} << 32 | tag);
   check_fragments(*batch, seed);
 }

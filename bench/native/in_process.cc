@@ -1,5 +1,6 @@
-// lb4, dup4, merge, filter: the engine's own costs on one core. Input: gen: in a region; outputs:
-// real pipes whose consumer accepts at once (head follows tail after every flush), or null:.
+// lb4, dup4, merge, filter, dedup: the engine's own costs on one core. Input: gen: in a region;
+// outputs: real pipes whose consumer accepts at once (head follows tail after every flush), or
+// null:.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -167,6 +168,18 @@ void measure_own_memory(Figures& figures) {
               false);
 }
 
+// All of them differ: each is remembered. All are copies: each is found.
+void measure_deduplicator(Figures& figures) {
+  const auto lane = [&](const char* input_set, const char* input, double window) {
+    lane_figure(figures, "dedup", input_set,
+                one_brick(input, "Deduplicator", 1, "null:", {{"window", window}}), false);
+  };
+  lane("hot, no copies", kHot, 0.001);
+  lane("hot, nothing but copies", kHot, 1000);
+  lane("hot IMIX, no copies", kHotImix, 0.001);
+  lane("shuffled, no copies", kShuffled, 0.001);
+}
+
 void measure_filter(Figures& figures) {
   Options options;
   options["expression"] = std::string("tcp port 443 or udp port 53");
@@ -196,6 +209,7 @@ void measure_in_process(const Wanted& wanted, Figures& figures) {
     lane_figure(figures, "merge", "hot, 2 inputs", graph, true);
   }
   if (wanted("filter")) measure_filter(figures);
+  if (wanted("dedup")) measure_deduplicator(figures);
 }
 
 }  // namespace bench

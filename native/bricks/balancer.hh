@@ -49,6 +49,9 @@ class PinnedBalancer final : public Brick {
   static constexpr uint16_t kGone = UINT16_MAX;
   static constexpr uint16_t kFirstPlace = kSessionPinsMax + 1;
   static_assert(uint32_t{kFirstPlace} + kOutletsMax <= 65536);
+  struct Counts {  // engine's thread
+    uint64_t pinned = 0, unpinned = 0, moved = 0, related = 0;
+  };
 
   PinnedBalancer(const BalancerOptions& options, SessionTable* table);
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
@@ -69,7 +72,7 @@ class PinnedBalancer final : public Brick {
   std::vector<uint16_t> outlet_of_;  // by pin
   std::vector<bool> lost_;
   std::unique_ptr<RelatedFlows> related_;
-  uint64_t pinned_ = 0, unpinned_ = 0, moved_ = 0, related_count_ = 0;
+  std::shared_ptr<Counts> counts_;  // goes on where the brick is made anew
   SessionBatch look_;
 };
 

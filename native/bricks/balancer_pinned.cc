@@ -33,12 +33,7 @@ Status PinnedBalancer::make(const BalancerOptions& options, const BrickPlace& pl
   if (options.related && !options.rule.addresses_only && !options.rule.outer) {
     made->related_ = std::make_unique<RelatedFlows>();
   }
-  if (before) {
-    made->pinned_ = before->pinned_;
-    made->unpinned_ = before->unpinned_;
-    made->moved_ = before->moved_;
-    made->related_count_ = before->related_count_;
-  }
+  made->counts_ = before ? before->counts_ : std::make_shared<Counts>();
   *brick = std::move(made);
   return {};
 }
@@ -81,7 +76,7 @@ void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
       *lists[outlet].end++ = picks[i];
     }
   }
-  pinned_ += count;
+  counts_->pinned += count;
 }
 
 // A packet that begins or changes its session, or is not in its first line of the index.
@@ -105,14 +100,14 @@ uint16_t PinnedBalancer::begin(const Batch& batch, Index packet, uint64_t digest
     const uint64_t* found = parent ? table_->find(parent) : nullptr;
     if (found && outlet_of_[word_pin(*found)] != kGone) {
       pin = word_pin(*found);
-      ++related_count_;
+      ++counts_->related;
     }
   }
   if (pin == kNoPin) pin = pins_[choose(batch, packet, digest)];
   uint64_t* word = table_->begin(*scope_, digest, key, bits, pin);
   if (!word) {
-    ++unpinned_;
-    --pinned_;
+    ++counts_->unpinned;
+    --counts_->pinned;
     return static_cast<uint16_t>(kFirstPlace + placer_.place(batch, packet, digest ^ salt_));
   }
   if (related_ && RelatedFlows::announces(key)) {
@@ -128,7 +123,7 @@ uint16_t PinnedBalancer::move(const Batch& batch, Index packet, uint64_t digest)
   uint64_t* word = table_->find(digest);
   if (word && outlet_of_[word_pin(*word)] != kGone) return word_pin(*word);  // moved in this batch
   if (word) table_->repin(word, pin);
-  ++moved_;
+  ++counts_->moved;
   return word ? pin : static_cast<uint16_t>(kFirstPlace + outlet_of_[pin]);
 }
 
@@ -178,10 +173,10 @@ uint32_t PinnedBalancer::figures(Figure* to) const noexcept {
   }
   uint32_t count = 0;
   to[count++] = {"sessions", scope_->sessions()};
-  to[count++] = {"pinned", pinned_};
-  to[count++] = {"unpinned", unpinned_};
-  to[count++] = {"moved", moved_};
-  to[count++] = {"related", related_count_};
+  to[count++] = {"pinned", counts_->pinned};
+  to[count++] = {"unpinned", counts_->unpinned};
+  to[count++] = {"moved", counts_->moved};
+  to[count++] = {"related", counts_->related};
   to[count++] = {"draining", draining};
   return count;
 }

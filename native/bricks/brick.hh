@@ -95,6 +95,7 @@ struct BrickType {
   bool cuts;           // may call Outlets::cut
   bool holds = false;  // may keep packets and release them later
   std::span<const OptionDescriptor> options;
+  std::span<const FigureDescriptor> figures = {};  // all that Brick::figures may name
   // `options` are checked and complete.
   Status (*make)(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick);
   // Whether what the pipes behind its outlets have no room for is to wait in the engine's spill

@@ -9,19 +9,17 @@ namespace bricks {
 
 namespace {
 
-constexpr uint32_t kTimeBits = 40, kTimeShift = 6;  // 64 ns: what differs less is the same time
-constexpr uint64_t kTimeMask = (uint64_t{1} << kTimeBits) - 1;
+constexpr uint64_t kTickMask = (uint64_t{1} << DuplicateTable::kTickBits) - 1;
 
-// Either way around: it goes back where packets of several devices meet.
+// Either way around: time goes back where packets of several devices meet.
 uint64_t apart(uint64_t a, uint64_t b) noexcept {
-  const uint64_t forward = (a - b) & kTimeMask, back = (b - a) & kTimeMask;
+  const uint64_t forward = (a - b) & kTickMask, back = (b - a) & kTickMask;
   return forward < back ? forward : back;
 }
 
 }  // namespace
 
-Status DuplicateTable::create(uint32_t packets, Nanos window,
-                              std::unique_ptr<DuplicateTable>* table) {
+Status DuplicateTable::create(uint32_t packets, std::unique_ptr<DuplicateTable>* table) {
   std::unique_ptr<DuplicateTable> made(new DuplicateTable);
   const uint64_t lines = std::bit_ceil((uint64_t{packets} + 3) / 4);
   void* memory = mmap(nullptr, lines * sizeof(Line), PROT_READ | PROT_WRITE,
@@ -34,7 +32,6 @@ Status DuplicateTable::create(uint32_t packets, Nanos window,
   made->lines_ = static_cast<Line*>(memory);
   made->mask_ = lines - 1;
   made->bytes_ = lines * sizeof(Line);
-  made->window_ = window >> kTimeShift;
   *table = std::move(made);
   return {};
 }
@@ -43,19 +40,20 @@ DuplicateTable::~DuplicateTable() {
   if (lines_) munmap(lines_, bytes_);
 }
 
-DuplicateTable::Seen DuplicateTable::see(const PacketDigest& digest, Nanos time) noexcept {
+DuplicateTable::Seen DuplicateTable::see(const PacketDigest& digest, uint64_t tick,
+                                         uint64_t window) noexcept {
   Line& line = lines_[digest.word & mask_];
-  const uint64_t now = time >> kTimeShift & kTimeMask;
-  const uint64_t check = uint64_t{digest.check | 1u << 8} >> 8 << kTimeBits;  // never 0
+  const uint64_t now = tick & kTickMask;
+  const uint64_t check = uint64_t{digest.check | 1u << 8} >> 8 << kTickBits;  // never 0
   uint32_t place = 0;
   uint64_t oldest = 0;
   bool live = true;
   for (uint32_t way = 0; way < 4; ++way) {
     const uint64_t rest = line.rest[way];
-    const uint64_t distance = apart(now, rest & kTimeMask);
-    const bool over = rest == 0 || distance > window_;
-    if (line.word[way] == digest.word && (rest & ~kTimeMask) == check) {
-      if (!over) return {true, distance << kTimeShift};
+    const uint64_t distance = apart(now, rest & kTickMask);
+    const bool over = rest == 0 || distance > window;
+    if (line.word[way] == digest.word && (rest & ~kTickMask) == check) {
+      if (!over) return {true, distance};
       place = way;
       live = false;
       break;

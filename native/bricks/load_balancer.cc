@@ -5,6 +5,16 @@ namespace bricks {
 
 namespace {
 
+constexpr FigureDescriptor kFigures[] = {
+    {"sessions", "live flows that it has placed, with pin"},
+    {"pinned", "packets that went where their flow's session says"},
+    {"unpinned", "packets of flows for which the session table had no room: they go by the hash"},
+    {"moved", "flows that went to another output because theirs was gone"},
+    {"related",
+     "flows that follow the one that announced them (FTP data, RTP of SIP and RTSP, TFTP)"},
+    {"draining", "live flows of outputs that drain"},
+};
+
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {
   BalancerOptions made;
   if (Status status = read_balancer_options(options, place, &made); !status.ok()) return status;
@@ -30,6 +40,7 @@ extern const BrickType kLoadBalancer = {
     .reads_flows = true,
     .cuts = false,
     .options = balancer_option_table(),
+    .figures = kFigures,
     .make = make,
     .spills = [](const Options& options) { return option_text(options, "on_loss") == "spill"; },
 };

@@ -13,6 +13,12 @@ constexpr OptionDescriptor kOptions[] = {
      "how many may wait; beyond that the oldest goes on"},
 };
 
+constexpr FigureDescriptor kFigures[] = {
+    {"late", "packets older than one that had left: they went on at once, out of order"},
+    {"forced", "packets that left before their time, because as many waited as may"},
+    {"clock_back", "how often an input's clock was set back, or its file began again"},
+};
+
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {
   const double window = option_number(options, "window");
   if (window == 0) return make_pass_through(options, place, brick);
@@ -39,6 +45,7 @@ extern const BrickType kMerge = {
     .cuts = false,
     .holds = true,
     .options = kOptions,
+    .figures = kFigures,
     .make = make,
 };
 

@@ -70,8 +70,12 @@ inline constexpr uint32_t kHeaderFaultCount = sizeof kHeaderFaults / sizeof kHea
 
 // A count beside the ledger: "duplicates", "sessions", "late". For status and metrics.
 struct Figure {
-  const char* name;  // a constant
+  const char* name;  // of a FigureDescriptor
   uint64_t value;
+};
+struct FigureDescriptor {
+  const char* name;
+  const char* summary;  // one line, with the unit where it is not a count
 };
 inline constexpr uint32_t kFiguresMax = 16;  // of one brick
 

@@ -47,6 +47,7 @@ void mask(uint8_t* head, uint32_t bytes, uint32_t at, uint32_t count) noexcept {
 
 // `at`: of the transport header in `head`.
 void mask_checksum(uint8_t* head, uint32_t bytes, uint32_t at, uint8_t protocol) noexcept {
+  if (at < 20) return;  // an IP header that says it is shorter than that: nothing is above it
   switch (protocol) {
     case 6:
       return mask(head, bytes, at + 16, 2);

@@ -59,6 +59,13 @@ export function bricksPage(tables: Tables): string {
   const types = tables.brickTypes();
   const sections = types.map((type) => {
     const options = type.options.length === 0 ? 'It has no options.\n' : optionTable(type.options);
+    const figures =
+      type.figures === undefined || type.figures.length === 0
+        ? ''
+        : `\nIts figures in \`bricks status\`:\n\n${table(
+            ['figure', 'is'],
+            type.figures.map(({ name, summary }) => [`\`${name}\``, summary]),
+          )}`;
     return `## ${type.name}
 
 ${sentence(type.summary)}
@@ -67,7 +74,7 @@ ${type.details}
 
 Inputs: ${countRange(type.inputs)}. Outputs: ${countRange(type.outputs)}.
 
-${options}`;
+${options}${figures}`;
   });
   return `${note}# Bricks
 

@@ -48,6 +48,33 @@ function drainingTable(engines: Status['engines']): string {
   return formatTable(['ENGINE', 'BRICK', 'OUTPUT', 'SESSIONS LEFT', 'SINCE'], rows);
 }
 
+/** What is 0 is left out. */
+function figuresInWords(figures: Readonly<Record<string, number>>): string[] {
+  const words = Object.entries(figures).filter(([, value]) => value !== 0);
+  return words.length === 0
+    ? []
+    : [words.map(([name, value]) => `${name} ${formatNumber(value)}`).join(', ')];
+}
+
+function figuresTable(engines: Status['engines']): string {
+  const rows = engines.flatMap(({ name, inputs, bricks, sessions }) => {
+    const { capacity: _bound, ...counts } = sessions ?? { capacity: 0 };
+    const all: [string, Readonly<Record<string, number>>][] = [
+      ...inputs.map((input): [string, Record<string, number>] => [
+        input.name,
+        { not_ip: input.not_ip, ...input.header_faults },
+      ]),
+      ...bricks.map((brick): [string, Record<string, number>] => [
+        brick.id,
+        { held: brick.held, ...brick.figures },
+      ]),
+      ['sessions', counts],
+    ];
+    return all.flatMap(([of, figures]) => figuresInWords(figures).map((text) => [name, of, text]));
+  });
+  return formatTable(['ENGINE', 'OF', 'FIGURES'], rows);
+}
+
 export function printStatus({ engines }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
@@ -110,6 +137,7 @@ export function printStatus({ engines }: Status): string {
     ) +
     printTaps(engines) +
     section('Draining', drainingTable(engines)) +
+    section('Figures', figuresTable(engines)) +
     section('Warnings', warnings.join(''))
   );
 }

@@ -8,6 +8,27 @@ export interface StatusInput {
   lossless: boolean;
   /** id of the brick that gets its packets */
   brick: string;
+  /** Of those decoded: packets without an IP header, and headers that were not believed. */
+  not_ip: number;
+  header_faults: Record<string, number>;
+}
+export interface StatusBrick {
+  id: string;
+  kind: string;
+  ways: { link: string; brick?: string }[];
+  /** Packets that it holds. */
+  held: number;
+  /** Counts of its own beside the ledger; docs/bricks.md says what each is. */
+  figures: Record<string, number>;
+}
+/** The table of live flows (docs/flows.md). */
+export interface StatusSessions {
+  capacity: number;
+  live: number;
+  begun: number;
+  ended: number;
+  gave_way: number;
+  refused: number;
 }
 /** Copies of what passes links; their counts are no part of the ledger's sum. */
 export interface StatusTap {
@@ -49,10 +70,12 @@ export interface EngineStatus {
   batch: number;
   breaths: number;
   inputs: StatusInput[];
-  bricks: { id: string; kind: string; ways: { link: string; brick?: string }[] }[];
+  bricks: StatusBrick[];
   outputs: StatusOutput[];
   /** Outputs that get no new flows; `since` in seconds since 1970. */
   draining: { brick: string; output: string; since: number; sessions: number }[];
+  /** Null: not known. */
+  sessions: StatusSessions | null;
   /** What `bricks cat --tap` can read: inputs, links between bricks, outputs. */
   links: string[];
   taps: StatusTap[];
@@ -69,6 +92,12 @@ function linksOf({ inputs, bricks }: EngineSnapshot): string[] {
   return [...inputs.map(({ name }) => name), ...between];
 }
 
+function sessionsOf({ sessions }: EngineSnapshot): StatusSessions | null {
+  if (sessions === undefined) return null;
+  const { capacity, live, begun, ended, gaveWay, refused } = sessions;
+  return { capacity, live, begun, ended, gave_way: gaveWay, refused };
+}
+
 export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
   return {
     online: snapshots.some((engine) => engine.running),
@@ -80,14 +109,23 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
       cpu: engine.cpu,
       batch: engine.batch,
       breaths: engine.breaths,
-      inputs: engine.inputs.map(({ name, description, finished, lossless, brick = '' }) => ({
+      inputs: engine.inputs.map(({ name, description, finished, lossless, brick = '', cell }) => ({
         name,
         description,
         finished,
         lossless,
         brick,
+        not_ip: cell.notIp ?? 0,
+        header_faults: { ...cell.headerFaults },
       })),
-      bricks: engine.bricks.map(({ id, kind, ways = [] }) => ({ id, kind, ways: [...ways] })),
+      bricks: engine.bricks.map(({ id, kind, ways = [], cell, figures }) => ({
+        id,
+        kind,
+        ways: [...ways],
+        held: cell.held,
+        figures: { ...figures },
+      })),
+      sessions: sessionsOf(engine),
       outputs: engine.outputs.map((row) => ({
         name: row.name,
         description: row.description,

@@ -7,41 +7,13 @@
 
 import type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 import type { SessionCounts } from './session-counts.ts';
+import type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
+export type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type OptionValue = boolean | number | string | string[] | number[];
 export type Options = Record<string, OptionValue>;
-
-export interface OptionInfo {
-  readonly name: string;
-  readonly type: 'boolean' | 'integer' | 'number' | 'text' | 'text_list' | 'number_list';
-  /** As one would type it; '' where there is none. */
-  readonly default: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  /** text: the allowed words. */
-  readonly choices?: readonly string[];
-  readonly summary: string;
-}
-
-export interface BrickTypeInfo {
-  readonly name: string;
-  readonly summary: string;
-  readonly details: string;
-  readonly inputs: readonly [minimum: number, maximum: number];
-  readonly outputs: readonly [minimum: number, maximum: number];
-  readonly options: readonly OptionInfo[];
-}
-
-export interface PortSchemeInfo {
-  readonly scheme: string;
-  readonly example: string;
-  /** One line; undefined where it cannot be one. */
-  readonly asInput?: string;
-  readonly asOutput?: string;
-  readonly options: readonly OptionInfo[];
-}
 
 export interface EngineOptions {
   /** Core to pin the thread to; -1: none. */
@@ -87,6 +59,8 @@ export interface LedgerCell {
   /** Outputs: of those held, packets in the overflow queue. Absent: 0. */
   readonly spilled?: number;
   readonly held: number;
+  /** Inputs: of those decoded, headers that were not believed, by fault. Absent: none. */
+  readonly headerFaults?: Readonly<Record<string, number>>;
   /** Only reasons that occurred. */
   readonly dropped: Readonly<Record<string, number>>;
 }
@@ -105,6 +79,8 @@ export interface BrickRow {
   readonly kind: string;
   /** Its outlets; absent in what tests make up. */
   readonly ways?: ExplainStep['ways'];
+  /** Counts beside the ledger, by name; absent: none. */
+  readonly figures?: Readonly<Record<string, number>>;
   readonly cell: LedgerCell;
 }
 export interface OutputRow {

@@ -8,6 +8,7 @@
 #include "pipe_fixture.hh"
 #include "wire/decode.hh"
 #include "wire/flow_key.hh"
+#include "wire/packet_digest.hh"
 
 namespace bricks {
 
@@ -73,6 +74,8 @@ TEST(decode_paths_agree_on_mutated_packets) {
       layered += (fast->packets[i].flags & kPacketLayers) != 0;
       (void)flow_key(*fast, i, {.outer = true, .tenant = true});
       (void)flow_digest(*fast, i, {.outer = true, .addresses_only = true});
+      (void)packet_digest(*fast, i, {}, process_hash_seed());
+      (void)packet_digest(*fast, i, {false, false, false, false}, process_hash_seed());
     }
     for (const uint32_t count : fast->header_faults) faults += count;
   }

@@ -1,4 +1,5 @@
 // Deduplicator: what is a copy and what is not, the window, the bound, and what it measures.
+#include <algorithm>
 #include <map>
 
 #include "bricks/brick.hh"
@@ -47,7 +48,11 @@ struct Bench {
   uint64_t figure(const std::string& name) const {
     Figure figures[kFiguresMax];
     const uint32_t count = brick->figures(figures);
+    const auto known = find_brick_type("Deduplicator")->figures;
     for (uint32_t i = 0; i < count; ++i) {
+      CHECK(std::any_of(known.begin(), known.end(), [&](const FigureDescriptor& one) {
+        return std::string(one.name) == figures[i].name;
+      }));
       if (name == figures[i].name) return figures[i].value;
     }
     CHECK(!"no such figure");
@@ -116,6 +121,9 @@ TEST(deduplicator_tolerates_what_it_is_told_to) {
   // Without IP: behind the tags.
   const frames::Bytes arp = ethernet({}, 0x0806, frames::Bytes(46, 1));
   CHECK(copies(arp, tagged(arp)));
+  // An IP header that says it has no length: what would be its own bytes is compared.
+  const frames::Bytes lying = with(four, 14, -5);
+  CHECK(!copies(lying, with(lying, 14 + 16)));
   CHECK(!copies(arp, with(arp, 20)));
 }
 
@@ -171,37 +179,76 @@ TEST(deduplicator_measures_distances) {
     return value >= wanted * 99 / 100 && value <= wanted * 113 / 100;
   };
   CHECK(near(bench.figure("distance_median_us"), 100));
+  CHECK(near(bench.figure("distance_p90_us"), 100));
   CHECK(near(bench.figure("distance_p99_us"), 5000));
   CHECK(near(bench.figure("distance_largest_us"), 90000));
+}
+
+TEST(deduplicator_window_of_packets) {
+  Bench bench({{"window_packets", int64_t{3}}});
+  // Times that say nothing: all the same, or years apart.
+  const Nanos begin = 1700000000000000000;
+  CHECK_EQ(bench.pass({plain(1), plain(2), plain(3), plain(1)}, begin), 3u);  // 3 apart
+  CHECK_EQ(bench.pass({plain(2)}, begin * 2), 0u);                            // again 3
+  CHECK_EQ(bench.pass({plain(4), plain(3)}, begin), 2u);  // 4 apart: another one
+  CHECK_EQ(bench.figure("distance_largest_packets"), 3u);
+  const BrickType* type = find_brick_type("Deduplicator");
+  Options options = {{"window_packets", int64_t{5000}}, {"packets", int64_t{2048}}};
+  CHECK(check_options("Deduplicator", type->options, &options).ok());
+  std::unique_ptr<Brick> brick;
+  const Status status = type->make(options, {1, 1, {}, "d"}, &brick);
+  CHECK(status.code == Code::invalid_argument);
+  CHECK(status.message.find("window_packets is 5000") != std::string::npos);
+}
+
+// Another window for a running brick forgets nothing: else each change lets copies through.
+TEST(deduplicator_remembers_when_it_is_changed) {
+  Bench bench;
+  const Nanos begin = 1700000000000000000;
+  CHECK_EQ(bench.pass({plain(1), plain(2)}, begin), 2u);
+  const BrickType* type = find_brick_type("Deduplicator");
+  const auto change = [&](Options options) {
+    CHECK(check_options("Deduplicator", type->options, &options).ok());
+    std::unique_ptr<Brick> next;
+    BrickPlace place = {1, 1, {}};
+    place.before = bench.brick.get();
+    CHECK(type->make(options, place, &next).ok());
+    bench.brick = std::move(next);
+  };
+  change({{"window", 5.0}});
+  CHECK_EQ(bench.pass({plain(1), plain(3)}, begin + 3000000), 1u);
+  CHECK_EQ(bench.figure("duplicates"), 1u);
+  change({{"window", 5.0}, {"packets", int64_t{4096}}});  // other memory
+  CHECK_EQ(bench.pass({plain(1)}, begin + 3000000), 1u);
 }
 
 TEST(duplicate_table_is_bounded_and_agrees_with_a_map) {
   const char* given = std::getenv("BRICKS_TEST_SEED");
   Random random{given ? std::strtoull(given, nullptr, 0) : 20261121};
   std::printf("  seed %llu (BRICKS_TEST_SEED)\n", static_cast<unsigned long long>(random.state));
-  const Nanos window = 64000;
+  const uint64_t window = 1000;
   std::unique_ptr<DuplicateTable> table;
-  CHECK(DuplicateTable::create(1u << 16, window, &table).ok());
-  std::map<uint64_t, Nanos> model;
+  CHECK(DuplicateTable::create(1u << 16, &table).ok());
+  std::map<uint64_t, uint64_t> model;
   std::map<uint64_t, uint64_t> words;
-  Nanos now = 1700000000000000000 / 64 * 64;
+  uint64_t now = (uint64_t{1} << DuplicateTable::kTickBits) - 100000;  // runs over
   for (uint32_t i = 0; i < 300000; ++i) {
-    now += 64 * random.below(4);
+    now += random.below(4);
     const uint64_t number = random.below(3000);
     uint64_t& word = words[number];
     if (word == 0) word = random.next();
     const auto found = model.find(number);
     const bool before = found != model.end() && now - found->second <= window;
-    const auto seen = table->see({word, static_cast<uint32_t>(word >> 7)}, now);
+    const auto seen = table->see({word, static_cast<uint32_t>(word >> 7)}, now, window);
     CHECK_EQ(seen.before, before);
     if (before) CHECK_EQ(seen.distance, now - found->second);
     if (!before) model[number] = now;
   }
   CHECK_EQ(table->gave_way(), 0u);
   // A flood of packets within one window: nothing but memory of others is lost.
-  CHECK(DuplicateTable::create(1024, window, &table).ok());
+  CHECK(DuplicateTable::create(1024, &table).ok());
   for (uint32_t i = 0; i < 100000; ++i) {
-    CHECK(!table->see({random.next(), static_cast<uint32_t>(i)}, now).before);
+    CHECK(!table->see({random.next(), static_cast<uint32_t>(i)}, now, window).before);
   }
   CHECK(table->gave_way() > 90000);
 }

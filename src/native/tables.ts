@@ -1,0 +1,33 @@
+/** What native code says of its kinds of bricks and ports, and of their options. */
+
+export interface OptionInfo {
+  readonly name: string;
+  readonly type: 'boolean' | 'integer' | 'number' | 'text' | 'text_list' | 'number_list';
+  /** As one would type it; '' where there is none. */
+  readonly default: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** text: the allowed words. */
+  readonly choices?: readonly string[];
+  readonly summary: string;
+}
+
+export interface BrickTypeInfo {
+  readonly name: string;
+  readonly summary: string;
+  readonly details: string;
+  readonly inputs: readonly [minimum: number, maximum: number];
+  readonly outputs: readonly [minimum: number, maximum: number];
+  readonly options: readonly OptionInfo[];
+  /** What `figures` of its rows may have; absent: none. */
+  readonly figures?: readonly { readonly name: string; readonly summary: string }[];
+}
+
+export interface PortSchemeInfo {
+  readonly scheme: string;
+  readonly example: string;
+  /** One line; undefined where it cannot be one. */
+  readonly asInput?: string;
+  readonly asOutput?: string;
+  readonly options: readonly OptionInfo[];
+}
