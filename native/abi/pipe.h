@@ -87,7 +87,9 @@ enum {
   BRICKS_ATTACH = 1,        /* be the consumer at the end `name` */
   BRICKS_ATTACH_WRITER = 2, /* be the producer at the end `name`: what is written at x}0 is read at
                                x{0, and the other way round; the pipe is made if need be */
-  BRICKS_OPEN_END = 3       /* netmap's view of an end: pipe_end.h */
+  BRICKS_OPEN_END = 3,      /* netmap's view of an end: pipe_end.h */
+  BRICKS_LIST = 4,          /* what can be read: bricks_list.h */
+  BRICKS_TAP = 5            /* be the consumer of a copy of what passes the link `name` */
 };
 enum { BRICKS_ATTACH_WAIT = 1u }; /* no such pipe yet: answer when there is one, not NOT_FOUND */
 
@@ -103,7 +105,7 @@ struct bricks_attach_request {
 struct bricks_attach_reply { /* with 3 fds when code is 0: memfd, data eventfd, space eventfd */
   uint64_t magic;
   uint32_t version;
-  uint32_t code; /* an exit code of the house: 0, 5 permission, 6 not found, 7 busy, 1 else */
+  uint32_t code; /* a bricks_result: 0, 2 invalid, 5 permission, 6 not found, 7 busy, 1 else */
   uint64_t pipe_offset;
   uint64_t region_bytes;
   char message[BRICKS_NAME_BYTES * 2];

@@ -36,11 +36,16 @@ bricks_result bricks_take_end(const struct asking *a, uint32_t operation, struct
                                           .version = BRICKS_PIPE_VERSION,
                                           .operation = operation,
                                           .flags = a->patient ? BRICKS_ATTACH_WAIT : 0};
+  memcpy(request.name, a->name, strlen(a->name));
+  return bricks_take_asked(a, &request, sizeof request, end);
+}
+
+bricks_result bricks_take_asked(const struct asking *a, const void *request, size_t size,
+                                struct bricks_end *end) {
   struct bricks_attach_reply reply;
   int fds[kReplyFds];
-  memcpy(request.name, a->name, strlen(a->name));
-  bricks_result result = bricks_ask(a, &request, sizeof request, &reply, sizeof reply, fds,
-                                    kReplyFds, &end->connection);
+  bricks_result result =
+      bricks_ask(a, request, size, &reply, sizeof reply, fds, kReplyFds, &end->connection);
   if (result == BRICKS_OK) {
     reply.message[sizeof reply.message - 1] = 0;
     result = bricks_ask_verdict(a, reply.code, reply.message);
@@ -95,31 +100,25 @@ uint64_t bricks_spin_ns(const bricks_options *options) {
   return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (uint64_t)spin_us * 1000 : 0;
 }
 
-bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
-                            const bricks_options *options, char *why, size_t why_size) {
-  static const bricks_options kDefaults;
-  struct asking a;
-  if (!options) options = &kDefaults;
-  *consumer = NULL;
-  bricks_result result = bricks_ask_for(&a, name, options, why, why_size);
-  if (result != BRICKS_OK) return result;
-
+bricks_result bricks_begin_consumer(const struct asking *a, const bricks_options *options,
+                                    const void *request, size_t size, bricks_consumer **consumer) {
   bricks_consumer *c = calloc(1, sizeof *c);
-  if (!c) return bricks_refuse(&a, BRICKS_FAILED, "no memory for a consumer of %s", a.name);
+  if (!c) return bricks_refuse(a, BRICKS_FAILED, "no memory for a consumer of %s", a->name);
   c->end = kNoEnd;
   c->follow = options->follow != 0;
   c->busy_poll = options->busy_poll != 0;
   c->spin_ns = bricks_spin_ns(options);
-  memcpy(c->name, a.name, strlen(a.name));
-  result = bricks_take_end(&a, BRICKS_ATTACH, &c->end);
+  memcpy(c->name, a->name, strnlen(a->name, sizeof c->name - 1));
+  bricks_result result = request ? bricks_take_asked(a, request, size, &c->end)
+                                 : bricks_take_end(a, BRICKS_ATTACH, &c->end);
   if (result == BRICKS_OK) {
     const char *fault =
         bricks_reader_open(&c->reader, c->end.region, c->end.region_bytes, c->end.pipe_offset);
     if (fault) {
-      result = bricks_refuse(&a, BRICKS_FAILED, "%s cannot be read: %s", a.name, fault);
+      result = bricks_refuse(a, BRICKS_FAILED, "%s cannot be read: %s", a->name, fault);
     }
   }
-  if (result == BRICKS_OK) result = bricks_watch_end(&a, &c->end, c->end.data_event);
+  if (result == BRICKS_OK) result = bricks_watch_end(a, &c->end, c->end.data_event);
   if (result != BRICKS_OK) {
     bricks_detach(c);
     return result;
@@ -129,6 +128,16 @@ bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
   bricks_reader_disarm(&c->reader);
   *consumer = c;
   return BRICKS_OK;
+}
+
+bricks_result bricks_attach(bricks_consumer **consumer, const char *name,
+                            const bricks_options *options, char *why, size_t why_size) {
+  static const bricks_options kDefaults;
+  struct asking a;
+  if (!options) options = &kDefaults;
+  *consumer = NULL;
+  const bricks_result result = bricks_ask_for(&a, name, options, why, why_size);
+  return result == BRICKS_OK ? bricks_begin_consumer(&a, options, NULL, 0, consumer) : result;
 }
 
 void bricks_detach(bricks_consumer *consumer) {

@@ -21,6 +21,12 @@ bricks_result bricks_ask_for(struct asking *a, const char *name, const bricks_op
                              char *why, size_t why_size);
 /* BRICKS_ATTACH or BRICKS_ATTACH_WRITER; what was taken before a failure is in `end`, too. */
 bricks_result bricks_take_end(const struct asking *a, uint32_t operation, struct bricks_end *end);
+/* The same by a request of another kind that is answered as BRICKS_ATTACH is. */
+bricks_result bricks_take_asked(const struct asking *a, const void *request, size_t size,
+                                struct bricks_end *end);
+/* A consumer of a->name by that request; NULL: by BRICKS_ATTACH. */
+bricks_result bricks_begin_consumer(const struct asking *a, const bricks_options *options,
+                                    const void *request, size_t size, bricks_consumer **consumer);
 bricks_result bricks_watch_end(const struct asking *a, struct bricks_end *end, int event);
 void bricks_leave_end(struct bricks_end *end);
 uint64_t bricks_spin_ns(const bricks_options *options);

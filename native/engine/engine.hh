@@ -15,7 +15,7 @@
 #include "engine/drain.hh"
 #include "engine/engine_parts.hh"
 #include "engine/explain.hh"
-#include "engine/plan.hh"
+#include "engine/listing.hh"
 #include "engine/runtime.hh"
 #include "engine/tap.hh"
 #include "sessions/session_table.hh"
@@ -39,7 +39,7 @@ class Engine {
   // Appends an answer for each brick that inputs lead to. invalid_argument.
   Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
   // Taps (engine/tap.hh): `name` is the engine's end of the pipe that is made for it.
-  bool has_link(const std::string& name);
+  void links(LinkList* to);
   Status open_tap(const TapRequest& request, const std::string& name);
   bool close_tap(const std::string& name);  // false: not here
 

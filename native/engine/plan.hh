@@ -65,7 +65,7 @@ class Plan {
   void explain(const Batch& batch, uint32_t input, Explanation* to) const;
   std::vector<ExplainStep::Way> ways(uint32_t brick) const;  // of bricks[brick]
 
-  // Taps (engine/tap.hh), between breaths: those whose link is here see what passes from now on.
+  // Taps (engine/tap.hh), between breaths: see what passes their links from now on.
   void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);
   bool has_tap(const Tap& tap) const noexcept;
   void finish_taps() noexcept;
@@ -95,6 +95,7 @@ class Plan {
     uint32_t which;  // its outlet; or the input
     Tap* tap;
   };
+  bool goes_on(const Node& node, uint32_t outlet) const noexcept;
   void tap(int32_t node, uint32_t which, Batch& batch, const Index* picks, uint32_t count) noexcept;
   static void transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& cuts, Batch& batch,
                           const Index* picks, uint32_t count, bool exclusive) noexcept;

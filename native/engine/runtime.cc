@@ -4,15 +4,18 @@
 #include <atomic>
 
 #include "engine/engine.hh"
+#include "engine/port_services.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/pipe_server.hh"
 
 namespace bricks {
 
 struct Runtime::State {
+  explicit State(Runtime& runtime) : services(runtime, pipes) {}
   std::atomic<uint64_t> taps{0};  // how many there have been: their names
   std::mutex mutex;               // guards the list; engines have locks of their own
   PipeDirectory pipes;
+  PortServices services;
   std::unique_ptr<PipeServer> server;
   std::vector<std::pair<std::string, std::shared_ptr<Engine>>> engines;  // in order of creation
 
@@ -40,13 +43,14 @@ Runtime& Runtime::instance() {
   return *runtime;
 }
 
-Runtime::Runtime() : state_(std::make_unique<State>()) {}
+Runtime::Runtime() : state_(std::make_unique<State>(*this)) {}
 Runtime::~Runtime() = default;
 
 Status Runtime::open_ports(const std::string& run_dir) {
   std::lock_guard lock(state_->mutex);
   if (state_->server) return {Code::busy, "ports.sock is already being served"};
-  return PipeServer::open(run_dir + "/ports.sock", state_->pipes, &state_->server);
+  return PipeServer::open(run_dir + "/ports.sock", state_->pipes, &state_->server,
+                          &state_->services);
 }
 
 void Runtime::close_ports() {
@@ -117,10 +121,12 @@ Status Runtime::open_tap(const TapRequest& request, std::string* pipe) {
   if (request.sample == 0) return {Code::invalid_argument, "a tap's sample is 1 in 1 or more"};
   TapRequest wanted = request;
   for (const auto& engine : state_->all()) {
-    // `eth3}0` and `eth3{0` are one link.
-    for (const std::string& name : {request.link, flip_pipe_name(request.link)}) {
-      if (!engine->has_link(name)) continue;
-      wanted.link = name;
+    LinkList there;
+    engine->links(&there);
+    for (const LinkRow& row : there.links) {
+      // `eth3}0` and `eth3{0` are one link.
+      if (row.name != request.link && row.name != flip_pipe_name(request.link)) continue;
+      wanted.link = row.name;
       const std::string made = "tap" + std::to_string(state_->taps.fetch_add(1)) + "{0";
       Status status = engine->open_tap(wanted, made);
       if (status.ok()) *pipe = flip_pipe_name(made);
@@ -129,6 +135,12 @@ Status Runtime::open_tap(const TapRequest& request, std::string* pipe) {
   }
   return {Code::no_such_pipe, "there is no link '" + request.link +
                                   "'; `bricks status` lists inputs, links and outputs"};
+}
+
+LinkList Runtime::links() {
+  LinkList made;
+  for (const auto& engine : state_->all()) engine->links(&made);
+  return made;
 }
 
 void Runtime::close_tap(const std::string& pipe) {

@@ -9,6 +9,7 @@
 #include "engine/drain.hh"
 #include "engine/explain.hh"
 #include "engine/graph.hh"
+#include "engine/listing.hh"
 #include "engine/tap.hh"
 #include "mem/ledger.hh"
 #include "mem/status.hh"
@@ -98,6 +99,7 @@ class Runtime {
   // until close_tap, or until the link goes. invalid_argument, no_such_pipe.
   Status open_tap(const TapRequest& request, std::string* pipe);
   void close_tap(const std::string& pipe);
+  LinkList links();  // that can be tapped
 
  private:
   Runtime();

@@ -32,6 +32,15 @@ uint32_t Tap::choose(const Batch& batch, const Index* from, uint32_t count) noex
   return count;
 }
 
+// Before a locked filter (engine/locked_filter.hh) its output's name is only passing through: what
+// the filter keeps from the output, it keeps from the output's taps.
+bool Plan::goes_on(const Node& node, uint32_t outlet) const noexcept {
+  const Target& target = node.targets[outlet];
+  if (target.is_output) return false;
+  const auto& next = nodes_[target.index].slot->place.outlet_names;
+  return next.size() == 1 && next[0] == node.slot->place.outlet_names[outlet];
+}
+
 // Either end's name will do: links and pipes go by the engine's.
 void Plan::set_taps(const std::vector<std::shared_ptr<Tap>>& taps) {
   taps_.clear();
@@ -42,7 +51,7 @@ void Plan::set_taps(const std::vector<std::shared_ptr<Tap>>& taps) {
     for (uint32_t n = 0; n < nodes_.size(); ++n) {
       const auto& names = nodes_[n].slot->place.outlet_names;
       for (uint32_t o = 0; o < names.size(); ++o) {
-        if (names[o] == tap->request.link) {
+        if (names[o] == tap->request.link && !goes_on(nodes_[n], o)) {
           taps_.push_back({static_cast<int32_t>(n), o, tap.get()});
         }
       }
@@ -95,16 +104,10 @@ std::vector<ExplainStep::Way> Plan::ways(uint32_t brick) const {
   return made;
 }
 
-bool Engine::has_link(const std::string& name) {
+void Engine::links(LinkList* to) {
   std::lock_guard control(control_);
-  for (const auto& input : plan_->inputs) {
-    if (input->name == name) return true;
-  }
-  for (const auto& brick : plan_->bricks) {
-    const auto& names = brick->place.outlet_names;
-    if (std::find(names.begin(), names.end(), name) != names.end()) return true;
-  }
-  return false;
+  list_links(*plan_, name_, to);
+  for (const auto& tap : taps_) to->taps.push_back(tap->slot.name);
 }
 
 Status Engine::open_tap(const TapRequest& request, const std::string& name) {
@@ -120,7 +123,7 @@ Status Engine::open_tap(const TapRequest& request, const std::string& name) {
   context.pipes = context_.pipes;
   context.pipe_slots = kTapSlots;
   context.owner = name_;
-  Status status = open_output(name, context, &made->slot.port);
+  Status status = open_output(name + request.access, context, &made->slot.port);
   if (!status.ok()) return status;
   taps_.push_back(made);
   run_between([&](Plan& plan) {

@@ -16,6 +16,7 @@ struct TapRequest {
   std::string link;        // an input, a link between bricks, or an output; either end's name
   std::string expression;  // libpcap; empty: all
   uint32_t sample = 1;     // one address pair in so many (abi/sample.h)
+  std::string access;      // of its pipe: "?user=1000&mode=0400"; empty: the daemon's user
 };
 
 struct Tap {

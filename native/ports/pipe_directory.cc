@@ -163,6 +163,15 @@ void PipeDirectory::detach(const std::shared_ptr<PipeShare>& pipe) {
   if (pipe->doorbell) pipe->doorbell->ring();
 }
 
+Status PipeDirectory::check_access(const std::string& consumer_name, const Peer& peer) {
+  std::lock_guard lock(mutex_);
+  const auto found = pipes_.find(consumer_name);
+  if (found == pipes_.end()) {
+    return no_such_pipe(consumer_name, pipes_.contains(flip_pipe_name(consumer_name)));
+  }
+  return found->second->access.allows(peer) ? Status() : not_yours(*found->second, peer);
+}
+
 bool PipeDirectory::is_filled(const std::string& consumer_name) {
   std::lock_guard lock(mutex_);
   return pipes_.contains(consumer_name);

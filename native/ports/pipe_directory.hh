@@ -11,7 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
+#include "abi/bricks_list.h"
 #include "abi/pipe_end.h"
 #include "mem/status.hh"
 #include "ports/doorbell.hh"
@@ -46,6 +48,9 @@ struct PipeShare {
 struct PipeArena;  // ports/pipe_pair.hh
 class PipePair;
 
+// Adds to a row's sentence which process reads the pipe.
+void describe_reader(bricks_listed* row);
+
 // An end that a netmap program holds.
 struct PipeOpening {
   std::shared_ptr<PipePair> pair;
@@ -64,13 +69,16 @@ class PipeDirectory {
   // it).
   Status attach(const std::string& consumer_name, const Peer& peer,
                 std::shared_ptr<PipeShare>* pipe);
-  // For this very process.
   Status attach(const std::string& consumer_name, int32_t pid, std::shared_ptr<PipeShare>* pipe);
   // Gives it back; harmless if it is not held.
   void detach(const std::shared_ptr<PipeShare>& pipe);
 
   // An engine fills what is read at that end.
   bool is_filled(const std::string& consumer_name);
+  // Pipes that `peer` may read and somebody fills, by name.
+  void list(const Peer& peer, std::vector<bricks_listed>* rows);
+  // no_such_pipe, permission_denied.
+  Status check_access(const std::string& consumer_name, const Peer& peer);
 
   // Called (outside the lock) whenever a pipe was added or removed; one listener, empty to take it
   // away.

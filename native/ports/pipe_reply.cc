@@ -1,7 +1,10 @@
 #include "ports/pipe_reply.hh"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <initializer_list>
 
@@ -14,6 +17,8 @@ uint32_t reply_code(Code code) {
   switch (code) {
     case Code::ok:
       return 0;
+    case Code::invalid_argument:
+      return BRICKS_INVALID;
     case Code::permission_denied:
       return 5;
     case Code::no_such_pipe:
@@ -61,6 +66,22 @@ bool send_reply(int fd, const Status& status, const PipeShare* pipe) {
   reply.region_bytes = pipe->region_bytes;
   return send_with_fds(fd, &reply, sizeof reply,
                        {pipe->memory_fd, pipe->data_event, pipe->space_event});
+}
+
+Status send_list(int fd, const std::vector<bricks_listed>& rows) {
+  const size_t bytes = rows.size() * sizeof(bricks_listed);
+  const int memory = memfd_create("bricks list", MFD_CLOEXEC);
+  Status status;
+  if (memory < 0 || write(memory, rows.data(), bytes) != static_cast<ssize_t>(bytes)) {
+    status = system_error("cannot make a list of what can be read", errno);
+  } else {
+    bricks_attach_reply reply{};
+    begin_reply(&reply, {});
+    reply.region_bytes = bytes;
+    send_with_fds(fd, &reply, sizeof reply, {memory});
+  }
+  if (memory >= 0) close(memory);
+  return status;
 }
 
 bool send_end_reply(int fd, const Status& status, bricks_end_reply reply,

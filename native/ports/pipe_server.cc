@@ -15,12 +15,15 @@
 #include <deque>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "abi/pipe.h"
 #include "mem/limits.hh"
 #include "ports/pipe_reach.hh"
 #include "ports/pipe_reply.hh"
+#include "ports/pipe_request.hh"
 #include "ports/port_registry.hh"
+#include "ports/socket_path.hh"
 
 namespace bricks {
 namespace {
@@ -52,51 +55,13 @@ struct Connection {
   std::shared_ptr<PipeShare> pipe;  // whose end it holds
   bool writes = false;              // as its producer
   PipeOpening opening;              // or a netmap program's end
+  std::string tap;                  // made for it: its pipe
 };
-
-Status parse_request(const void* bytes, size_t size, bricks_attach_request* request) {
-  if (size < sizeof *request) return {Code::failed, "this is not an attach request"};
-  std::memcpy(request, bytes, sizeof *request);
-  const bool opens = request->operation == BRICKS_OPEN_END;
-  if (request->magic != BRICKS_PIPE_MAGIC || request->operation < BRICKS_ATTACH ||
-      request->operation > BRICKS_OPEN_END ||
-      size != (opens ? sizeof(bricks_end_request) : sizeof *request)) {
-    return {Code::failed, "this is not an attach request"};
-  }
-  if (request->version != BRICKS_PIPE_VERSION) {
-    return {Code::failed, "the daemon speaks version " + std::to_string(BRICKS_PIPE_VERSION) +
-                              " of the pipe protocol, this program version " +
-                              std::to_string(request->version) + "; use libbricks of this daemon"};
-  }
-  if (!std::memchr(request->name, 0, sizeof request->name)) {
-    return {Code::failed, "the pipe's name is longer than " + std::to_string(kNameMax) + " bytes"};
-  }
-  return {};
-}
-
-Status bind_socket(int fd, const sockaddr_un& address) {
-  const auto* where = reinterpret_cast<const sockaddr*>(&address);
-  const std::string path = address.sun_path;
-  fchmod(fd, 0600);  // what bind makes gets this mode: never open to others, not for a moment
-  if (bind(fd, where, sizeof address) == 0) return {};
-  if (errno != EADDRINUSE) return system_error("cannot listen at " + path, errno);
-  Fd probe(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (connect(probe.value, where, sizeof address) == 0 || errno != ECONNREFUSED) {
-    return {Code::busy,
-            "another daemon serves " + path +
-                "; end it (bricks-kill-server), or set BRICKS_RUN_DIR to another folder"};
-  }
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return system_error("cannot replace the stale " + path, errno);
-  }
-  if (bind(fd, where, sizeof address) == 0) return {};
-  return system_error("cannot listen at " + path, errno);
-}
 
 }  // namespace
 
 struct PipeServer::State {
-  explicit State(PipeDirectory& pipes) : directory(pipes) {}
+  State(PipeDirectory& pipes, PipeServices* engines) : directory(pipes), services(engines) {}
   ~State();
   Status start(const std::string& socket_path);
 
@@ -104,7 +69,10 @@ struct PipeServer::State {
   void watch(int fd, uint32_t events, int operation);
   void accept_all();
   void read_from(int fd);
+  Status carry_out(int fd, Connection& connection, const PipeRequest& request);
   Status answer(int fd, Connection& connection, const bricks_attach_request& request);
+  Status list(int fd, const Connection& connection);
+  Status open_tap(int fd, Connection& connection, const bricks_tap_request& request);
   void open_end(int fd, Connection& connection, const bricks_end_request& request);
   void answer_waiting();
   void stop_waiting(int fd, Connection& connection);
@@ -112,6 +80,7 @@ struct PipeServer::State {
   void drop(int fd);
 
   PipeDirectory& directory;
+  PipeServices* services;  // null: there are pipes and nothing else
   std::string path;
   dev_t device = 0;
   ino_t inode = 0;
@@ -141,7 +110,7 @@ Status PipeServer::State::start(const std::string& socket_path) {
   path.copy(address.sun_path, path.size());
   listener.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (listener.value < 0) return system_error("cannot make the port server's socket", errno);
-  if (Status s = bind_socket(listener.value, address); !s.ok()) return s;
+  if (Status s = bind_private_socket(listener.value, address); !s.ok()) return s;
   struct stat made {};
   if (stat(path.c_str(), &made) == 0) {
     device = made.st_dev;
@@ -250,24 +219,60 @@ void PipeServer::State::read_from(int fd) {
   const auto found = connections.find(fd);
   if (found == connections.end()) return;  // closed earlier in this turn
   Connection& connection = found->second;
-  char bytes[sizeof(bricks_end_request) + 1];
+  char bytes[sizeof(PipeRequest) + 1];
   const ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   // A second request, like the end of the connection, gives back what the first one got.
   if (size <= 0 || connection.asked) return drop(fd);
   connection.asked = true;
   --silent;
-  bricks_attach_request request;
-  Status status = parse_request(bytes, static_cast<size_t>(size), &request);
-  if (status.ok() && request.operation == BRICKS_OPEN_END) {
-    bricks_end_request wishes;
-    std::memcpy(&wishes, bytes, sizeof wishes);
-    return open_end(fd, connection, wishes);
-  }
-  if (status.ok()) status = answer(fd, connection, request);
+  PipeRequest request;
+  Status status = parse_pipe_request(bytes, static_cast<size_t>(size), &request);
+  if (status.ok()) status = carry_out(fd, connection, request);
   if (status.ok()) return;
   send_reply(fd, status, nullptr);
   drop(fd);
+}
+
+Status PipeServer::State::carry_out(int fd, Connection& connection, const PipeRequest& request) {
+  const uint32_t operation = request.attach.operation;
+  if (operation == BRICKS_OPEN_END) {
+    open_end(fd, connection, request.end);
+    return {};
+  }
+  if (operation == BRICKS_LIST) return list(fd, connection);
+  if (operation == BRICKS_TAP) return open_tap(fd, connection, request.tap);
+  return answer(fd, connection, request.attach);
+}
+
+Status PipeServer::State::list(int fd, const Connection& connection) {
+  std::vector<bricks_listed> rows;
+  Status status;
+  if (services) {
+    status = services->list(connection.peer, &rows);
+  } else {
+    directory.list(connection.peer, &rows);
+  }
+  if (status.ok()) status = send_list(fd, rows);
+  if (!status.ok()) return status;
+  drop(fd);
+  return {};
+}
+
+Status PipeServer::State::open_tap(int fd, Connection& connection,
+                                   const bricks_tap_request& request) {
+  if (!services) return {Code::unsupported, "this daemon has no engines whose links to copy"};
+  std::string name;
+  const TapWish wish = {request.name, request.expression, request.last_ms};
+  Status status = services->open_tap(wish, connection.peer, &name);
+  if (!status.ok()) return status;
+  connection.tap = name;  // from here on drop() closes it
+  std::shared_ptr<PipeShare> pipe;
+  status = directory.attach(name, connection.peer, &pipe);
+  if (!status.ok()) return status;
+  connection.pipe = std::move(pipe);
+  if (!send_reply(fd, {}, connection.pipe.get())) drop(fd);
+  return {};
 }
 
 // Ok: the connection holds its end now, waits for it, or is gone.
@@ -364,6 +369,7 @@ void PipeServer::State::drop(int fd) {
   if (connection.pipe && connection.writes) directory.detach_writer(connection.pipe);
   if (connection.pipe && !connection.writes) directory.detach(connection.pipe);
   directory.close_end(connection.opening);
+  if (!connection.tap.empty()) services->close_tap(connection.tap);
   if (!found->second.waits_for.empty()) stop_waiting(fd, found->second);
   if (const Peer& peer = found->second.peer; !peer.is_master() && --guests[peer.user] == 0) {
     guests.erase(peer.user);
@@ -374,9 +380,9 @@ void PipeServer::State::drop(int fd) {
 }
 
 Status PipeServer::open(const std::string& socket_path, PipeDirectory& directory,
-                        std::unique_ptr<PipeServer>* server) {
+                        std::unique_ptr<PipeServer>* server, PipeServices* services) {
   std::unique_ptr<PipeServer> made(new PipeServer);
-  made->state_ = std::make_unique<State>(directory);
+  made->state_ = std::make_unique<State>(directory, services);
   if (Status s = made->state_->start(socket_path); !s.ok()) return s;
   *server = std::move(made);
   return {};

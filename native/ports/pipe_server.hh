@@ -6,15 +6,16 @@
 
 #include "mem/status.hh"
 #include "ports/pipe_directory.hh"
+#include "ports/pipe_services.hh"
 
 namespace bricks {
 
 class PipeServer {
  public:
   // Listens on `socket_path` (removing a stale socket, never a live one: busy), mode 0600, or 0666
-  // while some pipe is shared (pipe_reach.hh).
+  // while some pipe is shared (pipe_reach.hh). `services` outlives it.
   static Status open(const std::string& socket_path, PipeDirectory& directory,
-                     std::unique_ptr<PipeServer>* server);
+                     std::unique_ptr<PipeServer>* server, PipeServices* services = nullptr);
   ~PipeServer();  // stops the thread, closes every connection, removes the socket
 
  private:
