@@ -65,8 +65,7 @@ class Plan {
   void explain(const Batch& batch, uint32_t input, Explanation* to) const;
   std::vector<ExplainStep::Way> ways(uint32_t brick) const;  // of bricks[brick]
 
-  // Taps (engine/tap.hh), between breaths: see what passes their links from now on.
-  void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);
+  void set_taps(const std::vector<std::shared_ptr<Tap>>& taps);  // engine/tap.hh; between breaths
   bool has_tap(const Tap& tap) const noexcept;
   void finish_taps() noexcept;
   bool awaits_reader() const noexcept;  // one of those has somebody who may read it
