@@ -69,7 +69,11 @@ function judgeGroup(group: Group, look: Look): GroupVerdict {
 
 const shapeOf = ({ engines }: Status): string =>
   JSON.stringify(
-    engines.map(({ name, inputs, bricks }) => [name, inputs.map((i) => i.name), bricks]),
+    engines.map(({ name, inputs, bricks }) => [
+      name,
+      inputs.map((input) => input.name),
+      bricks.map(({ id, kind, ways }) => [id, kind, ways]),
+    ]),
   );
 
 function reportOf(look: Look, sample: number): Report {
