@@ -167,6 +167,8 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSessionPinsMax);
   LIMIT(kSessionScopesMax);
   LIMIT(kSessionsPerTick);
+  LIMIT(kXdpQueuesMax);
+  LIMIT(kXdpRingMax);
   LIMIT(kRulesMax);
   LIMIT(kRuleMasksMax);
   LIMIT(kRuleExpressionsMax);

@@ -61,6 +61,8 @@ inline constexpr uint32_t kSessionsDefault = 1u << 20;  // live flows of an engi
 inline constexpr uint32_t kSessionsMax = 16000000;      // that an engine can be asked to remember
 inline constexpr uint32_t kSessionPinsMax = 61439;      // outputs of one brick with live sessions
 inline constexpr uint32_t kSessionScopesMax = 8192;     // bricks and rules with live sessions
+inline constexpr uint32_t kXdpQueuesMax = 256;          // of an interface that AF_XDP serves
+inline constexpr uint32_t kXdpRingMax = 1u << 16;       // packets of an AF_XDP ring
 inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
 
 static_assert(kBatchDefault <= kBatchMax);

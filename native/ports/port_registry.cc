@@ -5,9 +5,9 @@
 namespace bricks {
 namespace {
 
-constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme,
-                                          &kFifoScheme,   &kTapScheme,  &kTcpScheme,
-                                          &kVethScheme,   &kGenScheme,  &kNullScheme};
+constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme, &kFifoScheme,
+                                          &kTapScheme,    &kTcpScheme,  &kVethScheme, &kXdpScheme,
+                                          &kGenScheme,    &kNullScheme};
 
 struct Opening {
   PortName name;

@@ -14,5 +14,6 @@ extern const PortScheme kPipeScheme;    // pipe_output.cc
 extern const PortScheme kTapScheme;     // tap_port.cc
 extern const PortScheme kTcpScheme;     // tcp_port.cc
 extern const PortScheme kVethScheme;    // veth_port.cc
+extern const PortScheme kXdpScheme;     // xdp_scheme.cc
 
 }  // namespace bricks
