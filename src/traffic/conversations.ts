@@ -103,43 +103,83 @@ export class Conversation {
   }
 }
 
-/** A TCP session: handshake, requests and answers, and an end by FIN or by RST. */
-export function tcpSession(talk: Conversation): void {
-  const { random, client, server } = talk;
-  let [a, b] = [random.next(), random.next()];
-  const send = (fromClient: boolean, flags: number, payload: Buffer): void => {
+/** A TCP connection: keeps the sequence numbers of both ends. */
+export class TcpConnection {
+  readonly #talk: Conversation;
+  #client: number;
+  #server: number;
+
+  constructor(talk: Conversation) {
+    this.#talk = talk;
+    this.#client = talk.random.next();
+    this.#server = talk.random.next();
+  }
+
+  #send(fromClient: boolean, flags: number, payload: Buffer): void {
+    const { random, client, server } = this.#talk;
     const [from, to] = fromClient ? [client, server] : [server, client];
-    const [sequence, acknowledgment] = fromClient ? [a, b] : [b, a];
+    const [sequence, acknowledgment] = fromClient
+      ? [this.#client, this.#server]
+      : [this.#server, this.#client];
     const segment = { sequence, acknowledgment: flags & ack ? acknowledgment : 0, flags, payload };
     const packet = tcp(from, to, segment);
-    talk.send(fromClient, protocols.tcp, packet);
+    this.#talk.send(fromClient, protocols.tcp, packet);
     if (payload.length > 0 && random.oneIn(25)) {
-      talk.send(fromClient, protocols.tcp, packet); // retransmitted
+      this.#talk.send(fromClient, protocols.tcp, packet); // retransmitted
     }
     const taken = payload.length + (flags & (syn | fin) ? 1 : 0);
-    [a, b] = fromClient ? [a + taken, b] : [a, b + taken];
-  };
-  send(true, syn, none);
-  send(false, syn | ack, none);
-  send(true, ack, none);
+    if (fromClient) this.#client += taken;
+    else this.#server += taken;
+  }
+
+  open(): void {
+    this.#send(true, syn, none);
+    this.#send(false, syn | ack, none);
+    this.#send(true, ack, none);
+  }
+
+  /** One segment. */
+  say(fromClient: boolean, payload: Buffer): void {
+    this.#send(fromClient, psh | ack, payload);
+  }
+
+  acknowledge(fromClient: boolean): void {
+    this.#send(fromClient, ack, none);
+  }
+
+  /** By FIN, or, seldom, by RST. */
+  end(): void {
+    if (this.#talk.random.oneIn(6)) {
+      this.#send(true, rst | ack, none);
+      return;
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.#send(true, fin | ack, none);
+    this.#send(false, fin | ack, none);
+    this.#send(true, ack, none);
+  }
+}
+
+/** A TCP session: handshake, requests and answers, and an end by FIN or by RST. */
+export function tcpSession(talk: Conversation): void {
+  const { random } = talk;
+  const connection = new TcpConnection(talk);
+  connection.open();
   for (let exchange = random.between(1, 6); exchange > 0; exchange--) {
-    send(true, psh | ack, random.bytes(random.between(1, 700)));
-    send(false, ack, none);
+    connection.say(true, random.bytes(random.between(1, 700)));
+    connection.acknowledge(false);
     for (let piece = random.between(1, 8); piece > 0; piece--) {
-      send(false, psh | ack, random.bytes(random.oneIn(3) ? random.between(1, 1400) : 1400));
+      connection.say(false, random.bytes(random.oneIn(3) ? random.between(1, 1400) : 1400));
       if (piece > 1 && random.oneIn(30)) {
         talk.swapLast();
       }
     }
-    send(true, ack, none);
+    connection.acknowledge(true);
   }
-  if (random.oneIn(6)) {
-    send(true, rst | ack, none);
-    return;
-  }
-  send(true, fin | ack, none);
-  send(false, fin | ack, none);
-  send(true, ack, none);
+  connection.end();
 }
 
 /** A DNS question for some name and its answer. */

@@ -51,6 +51,11 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
+  /** What it has said on its standard output so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   get text(): string {
     return this.#stdout + this.#stderr;
   }
