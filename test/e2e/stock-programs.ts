@@ -37,7 +37,7 @@ export interface StockProgram {
   packets?(folder: string, ended: Ended): number;
   /** It says so when it has opened an interface. */
   readonly ready?: RegExp;
-  /** What it says, and ends with code 1, when an interface is gone: the end of a pipe is that to it. */
+  /** Said when an interface is gone, then it ends with code 1. So it takes a pipe's end. */
   readonly lastWords?: RegExp;
   /** It goes on when a pipe or stream has ended, until it is interrupted. */
   readonly endless?: boolean;

@@ -1,4 +1,4 @@
-/** libbricks-pcap: what a program that knows only libpcap is told. See tools-matrix.test.ts, too. */
+/** libbricks-pcap: what a program that knows only libpcap is told; tools-matrix.test.ts, too. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * Seven programs that people have, unmodified, on each kind of port, alone and three of a kind: one
- * graph has a LoadBalancer for each of them. Each worker sees as many packets as the ledger says that
- * its output had; what the workers of a program found is what the program finds in the whole capture.
+ * Seven programs that people have, unmodified, on each kind of port, alone and three of a kind:
+ * one graph has a LoadBalancer for each of them. Each worker sees as many packets as the ledger
+ * says that its output had; what the workers of a program found is what it finds in the capture.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
