@@ -97,7 +97,7 @@ TEST(port_names_of_pipes_flip) {
 TEST(port_names_open_by_scheme) {
   std::unique_ptr<Input> input;
   std::unique_ptr<Output> output;
-  for (const char* later : {"xdp:eth3", "netmap:eth3"}) {
+  for (const char* later : {"netmap:eth3"}) {
     CHECK(open_input(later, {}, &input).code == Code::unsupported);
     CHECK(open_output(later, {}, &output).code == Code::unsupported);
   }
