@@ -1,15 +1,9 @@
 // pcap-lb4: a capture in the page cache through a LoadBalancer. packet-veth: packets of a veth pair
 // that one core fills as fast as it can. Both go by the time that the engine's thread has had a
 // core (neither waits for a disk), so that other programs of the machine count less.
-#include <arpa/inet.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <pthread.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +13,7 @@
 
 #include "engine/engine.hh"
 #include "figure.hh"
+#include "flood.hh"
 #include "ports/packet_builder.hh"
 #include "ports/pipe_directory.hh"
 
@@ -30,8 +25,6 @@ namespace {
 
 constexpr uint32_t kRecords = 2'000'000;
 constexpr uint32_t kFrame = 60;
-constexpr uint32_t kFramesSent = 1000;  // flows that the sender goes through
-constexpr uint32_t kAtOnce = 64;        // frames of one sendmmsg()
 constexpr double kVethSeconds = 1.0;
 
 void must(const Status& status) {
@@ -136,51 +129,6 @@ void measure_pcap(Figures& figures) {
   unlink(path.c_str());
   figures.push_back({"pcap-lb4", "60 B, 1 k flows", "Mpps of its core's time", spread(runs), 0});
 }
-
-// Sends on interface `near` until told to stop, on the machine's last core.
-class Flood {
- public:
-  Flood() : thread_([this] { send(); }) {}
-  ~Flood() {
-    stop_ = true;
-    thread_.join();
-  }
-
- private:
-  void send() {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET(static_cast<size_t>(sysconf(_SC_NPROCESSORS_ONLN) - 1), &cores);
-    pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
-    const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_ifindex = static_cast<int>(if_nametoindex("near"));
-    const int yes = 1;
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-        setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes) != 0) {
-      std::fprintf(stderr, "bench: cannot send on the veth pair\n");
-      std::exit(1);
-    }
-    const TrafficPlan plan{.length = kFrame, .flows = kFramesSent, .seed = 1, .mix = false};
-    std::vector<uint8_t> frames(size_t{kFramesSent} * 128);
-    std::vector<iovec> parts(kFramesSent);
-    std::vector<mmsghdr> messages(kFramesSent);
-    for (uint32_t i = 0; i < kFramesSent; ++i) {
-      uint8_t* frame = frames.data() + size_t{i} * 128;
-      parts[i] = {frame, build_packet(plan, i, frame)};
-      messages[i].msg_hdr.msg_iov = &parts[i];
-      messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    for (uint32_t at = 0; !stop_; at = (at + kAtOnce) % (kFramesSent - kAtOnce)) {
-      (void)sendmmsg(fd, &messages[at], kAtOnce, 0);
-    }
-    close(fd);
-  }
-
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
 
 // In a network namespace of this thread's own.
 void measure_veth(Figures& figures) {
