@@ -5,6 +5,7 @@ import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
 import { filterRulesPage } from './filter-rules-page.ts';
+import { toolsPage } from './tools-page.ts';
 
 export type Tables = Pick<
   NativeBinding,
@@ -195,6 +196,7 @@ export function referencePages(tables: Tables, root: string): Map<string, string
     ['docs/drops.md', dropsPage(tables)],
     ['docs/limits.md', limitsPage(tables, limits)],
     ['docs/lua.md', `${note}${luaReferencePage()}`],
+    ['docs/tools.md', toolsPage(note, table)],
     ['docs/commands.md', `${note}${commandReferencePage()}`],
     ...sharedFiles(),
   ]);

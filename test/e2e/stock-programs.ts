@@ -27,10 +27,16 @@ export type Source =
 
 export interface StockProgram {
   readonly name: string;
+  /** Debian's package. */
+  readonly package: string;
   /** The command beside `name` that is needed to see what it found. */
   readonly needs?: string;
-  /** Words behind the program's name; what it writes goes into `folder`. */
-  args(source: Source, folder: string): string[];
+  /** Words behind the program's name with which it opens that. */
+  open(source: Source): string[];
+  /** Words after these; what it writes goes into `folder`. */
+  rest(folder: string): string[];
+  /** What somebody who runs it on a port has to know. */
+  readonly remarks?: readonly string[];
   /** All it found, one line each, without what differs between two runs (times). */
   findings(folder: string, output: string): string[];
   /** Packets that it says it had, of all kinds. Undefined: it does not tell. */
@@ -54,11 +60,9 @@ const lines = (text: string): string[] => text.split('\n').filter((line) => line
 const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 
 /** `-r FILE`, `-r -` or `-i DEVICE`. */
-const isFile = ({ kind }: Source): boolean => kind === 'file';
-
-function usual(source: Source, file = '-r', stdin = '-'): string[] {
-  if (source.kind === 'stdin') return [file, stdin];
-  return source.kind === 'file' ? [file, source.name] : ['-i', source.name];
+function usual(source: Source, stdin = '-'): string[] {
+  if (source.kind === 'stdin') return ['-r', stdin];
+  return [source.kind === 'file' ? '-r' : '-i', source.name];
 }
 
 /** Records of a capture that the program wrote; `kept` of its own words, when it has any. */
@@ -126,31 +130,47 @@ function eve(folder: string): EveEvent[] {
 export const stockPrograms: readonly StockProgram[] = [
   {
     name: 'tcpdump',
-    args: (source, folder) => [...usual(source), '-n', '-U', '-w', join(folder, 'seen.pcap')],
+    package: 'tcpdump',
+    open: usual,
+    rest: (folder) => ['-n', '-U', '-w', join(folder, 'seen.pcap')],
+    remarks: ['`-U` writes each packet at once; without it the last ones are there at its end.'],
     findings: (folder) => frames(join(folder, 'seen.pcap')),
     packets: captured,
     ready: /listening on/,
   },
   {
     name: 'tshark',
-    args: (source, folder) => [...usual(source), '-n', '-q', '-w', join(folder, 'seen.pcap')],
+    package: 'tshark',
+    open: usual,
+    rest: (folder) => ['-n', '-q', '-w', join(folder, 'seen.pcap')],
+    remarks: ['Reads `tcp:` by itself: `-i TCP@HOST:PORT`; so does Wireshark.'],
     findings: (folder) => frames(join(folder, 'seen.pcap')),
     packets: captured,
     ready: /Capture started/,
   },
   {
     name: 'ngrep',
-    args: (source) => [
-      ...(source.kind === 'stdin' ? ['-I', '-'] : [isFile(source) ? '-I' : '-d', source.name]),
-      ...['-q', '-l', '-W', 'single', ''],
+    package: 'ngrep',
+    open: (source) => {
+      if (source.kind === 'stdin') return ['-I', '-'];
+      return [source.kind === 'file' ? '-I' : '-d', source.name];
+    },
+    rest: () => ['-q', '-l', '-W', 'single', ''],
+    remarks: [
+      'Looks at TCP, UDP, ICMP and IGMP in IP that has no VLAN tag, and at nothing else: its ' +
+        'matches are compared, its packets cannot be counted.',
     ],
     findings: (_folder, output) => lines(output).filter((line) => /^[TUI?] /.test(line)),
   },
   {
     name: 'p0f',
-    args: (source, folder) => [
-      ...usual(source, '-r', '/dev/stdin'),
-      ...['-o', join(folder, 'p0f.log')],
+    package: 'p0f',
+    open: (source) => usual(source, '/dev/stdin'),
+    rest: (folder) => ['-o', join(folder, 'p0f.log')],
+    remarks: [
+      'Looks at TCP alone: its fingerprints are compared.',
+      'The end of a pipe is to it an interface that went down: it has written all, says so, and ' +
+        'ends with code 1.',
     ],
     findings: (folder) =>
       lines(text(join(folder, 'p0f.log'))).map((line) => line.replace(/^\[[^\]]*\] /, '')),
@@ -159,7 +179,10 @@ export const stockPrograms: readonly StockProgram[] = [
   },
   {
     name: 'tcpflow',
-    args: (source, folder) => [...usual(source), '-q', '-o', join(folder, 'flows')],
+    package: 'tcpflow',
+    open: usual,
+    rest: (folder) => ['-q', '-o', join(folder, 'flows')],
+    remarks: ['Looks at TCP alone: its files, one a direction, are compared byte by byte.'],
     findings: (folder) => {
       const place = join(folder, 'flows');
       const files = existsSync(place) ? readdirSync(place) : [];
@@ -171,8 +194,15 @@ export const stockPrograms: readonly StockProgram[] = [
   },
   {
     name: 'argus',
+    package: 'argus-server',
     needs: 'ra',
-    args: (source, folder) => [...usual(source), '-S', '1', '-w', join(folder, 'seen.argus')],
+    open: usual,
+    rest: (folder) => ['-S', '1', '-w', join(folder, 'seen.argus')],
+    remarks: [
+      'From an interface, and so from a pipe, it takes packets of about now: a capture of last ' +
+        'year is counted by it and not reported. Give it old captures by `fifo:` or `tcp:`.',
+      'Goes on when a pipe has ended: interrupt it.',
+    ],
     findings: (folder) =>
       [...argusFlows(folder)].map(([key, sum]) => `${key} ${sum.packets} ${sum.bytes}`),
     packets: (folder) =>
@@ -181,18 +211,18 @@ export const stockPrograms: readonly StockProgram[] = [
   },
   {
     name: 'suricata',
-    args: (source, folder) => {
+    package: 'suricata, of bookworm-backports',
+    open: (source) => {
+      if (source.kind === 'stdin') return ['-r', '/dev/stdin'];
+      if (source.kind === 'file') return ['-r', source.name];
+      return [`--${source.kind === 'interface' ? 'af-packet' : 'pcap'}=${source.name}`];
+    },
+    rest: (folder) => {
       const settings = join(folder, 'suricata.yaml');
       writeFileSync(settings, suricataSettings);
-      return [
-        ...['-c', settings, '-S', '/dev/null', '-l', folder, '--runmode', 'single', '-k', 'none'],
-        ...(source.kind === 'stdin'
-          ? ['-r', '/dev/stdin']
-          : source.kind === 'file'
-            ? ['-r', source.name]
-            : [`--${source.kind === 'interface' ? 'af-packet' : 'pcap'}=${source.name}`]),
-      ];
+      return ['-c', settings, '-S', '/dev/null', '-l', folder, '--runmode', 'single'];
     },
+    remarks: ['Goes on when a pipe has ended: interrupt it.'],
     findings: (folder) =>
       eve(folder)
         .filter(({ event_type }) => event_type !== 'stats')

@@ -19,14 +19,18 @@ export interface Place {
 
 export interface OpenWay {
   readonly name: string;
+  /** The output, as an operator would write it. */
+  readonly output: string;
+  /** About it, for those who choose. */
+  readonly said: string;
+  /** What a user types to open it. */
+  shown(program: StockProgram): string;
   /** The engine waits for its reader: the capture may begin at once. */
   readonly waits: boolean;
   /** A program is told when the input has ended. */
   readonly ends: boolean;
   /** The program believes that it has an interface. */
   readonly isInterface: boolean;
-  /** Programs that cannot, and why. */
-  readonly refused: Readonly<Record<string, string>>;
   /** Why this machine cannot; undefined: it can. */
   missing(): string | undefined;
   prepare(t: TestContext, world: World): Promise<Place>;
@@ -40,8 +44,14 @@ function startOn(
   folder: string,
   before: readonly string[] = [],
 ): Program {
-  const command = [program.name, ...program.args(source, folder)];
+  const command = [program.name, ...program.open(source), ...program.rest(folder)];
   return world.startProgram('env', [searchPath, ...before, ...command]);
+}
+
+/** As it is typed, with quotes where a shell needs them. */
+function typed(program: StockProgram, source: Source): string {
+  const words = [program.name, ...program.open(source)];
+  return words.map((word) => (/[{}]/.test(word) ? `'${word}'` : word)).join(' ');
 }
 
 const always = async (): Promise<void> => {};
@@ -97,10 +107,12 @@ const own = (process.pid % 0xffff).toString(16);
 
 const fifo: OpenWay = {
   name: 'fifo',
+  output: 'fifo:/tmp/a.fifo',
+  said: 'A named pipe: it takes no rights but to read that file.',
+  shown: (program) => typed(program, { kind: 'file', name: '/tmp/a.fifo' }),
   waits: true,
   ends: true,
   isInterface: false,
-  refused: {},
   missing: () => undefined,
   prepare: async (_t, world) => ({
     port: (program, i) => `fifo:${join(world.folder, `${program}${i}.fifo`)}`,
@@ -112,15 +124,24 @@ const fifo: OpenWay = {
 
 const tcp: OpenWay = {
   name: 'tcp',
+  output: 'tcp:127.0.0.1:5555',
+  said: 'pcap-over-IP; several may read at a time. `/dev/tcp` is a feature of bash.',
+  shown: (program) =>
+    program.name === 'tshark'
+      ? typed(program, { kind: 'device', name: 'TCP@127.0.0.1:5555' })
+      : `cat < /dev/tcp/127.0.0.1/5555 | ${typed(program, { kind: 'stdin' })}`,
   waits: true,
   ends: true,
   isInterface: false,
-  refused: {},
   missing: () => undefined,
   prepare: async (_t, world) => ({
-    port: async () => `tcp:127.0.0.1:${await freePort()}`,
+    // tshark reads pcapng there, too; the second of three gets it.
+    port: async (program, i) => {
+      const ng = program === 'tshark' && i === 1 ? '?ng=1' : '';
+      return `tcp:127.0.0.1:${await freePort()}${ng}`;
+    },
     start: (_world, program, port, folder) => {
-      const address = port.slice('tcp:'.length);
+      const address = port.slice('tcp:'.length).replace(/\?.*/, '');
       if (program.name === 'tshark') {
         return startOn(world, program, { kind: 'device', name: `TCP@${address}` }, folder);
       }
@@ -138,10 +159,12 @@ const tcp: OpenWay = {
 
 const preload: OpenWay = {
   name: 'bricks run',
+  output: 'eth3{0',
+  said: 'The pipe itself: no copy on the way, and drops are told to the program.',
+  shown: (program) => `bricks run -- ${typed(program, { kind: 'device', name: 'bricks:eth3}0' })}`,
   waits: true,
   ends: true,
   isInterface: true,
-  refused: {},
   missing: () => undefined,
   prepare: async (_t, world) => ({
     port: (program, i) => `${program}{${i}`,
@@ -156,10 +179,12 @@ const preload: OpenWay = {
 
 const tap: OpenWay = {
   name: 'tap',
+  output: 'tap:ids0',
+  said: 'An interface; takes root or CAP_NET_RAW to read, and the kernel drops what is too much.',
+  shown: (program) => typed(program, { kind: 'interface', name: 'ids0' }),
   waits: false,
   ends: false,
   isInterface: true,
-  refused: {},
   missing: noTap,
   prepare: async (_t, world) => ({
     port: (program, i) => `tap:t${own}${program.slice(0, 4)}${i}`,
@@ -171,10 +196,12 @@ const tap: OpenWay = {
 
 const veth: OpenWay = {
   name: 'veth in a network namespace',
+  output: 'veth:ids1p?peer=ids1&netns=box',
+  said: 'An interface in another namespace: a container, or one made by `ip netns add box`.',
+  shown: (program) => `ip netns exec box ${typed(program, { kind: 'interface', name: 'ids1' })}`,
   waits: false,
   ends: false,
   isInterface: true,
-  refused: {},
   missing: () => (isRoot() ? undefined : 'interfaces take root'),
   prepare: async (t, world) => {
     const netns = `bricks-${own}`;

@@ -9,6 +9,7 @@ import type { TimedFrame } from '../../src/traffic/conversations.ts';
 import { pcapOf } from '../../src/traffic/traffic.ts';
 import { makeWebTraffic } from '../../src/traffic/web.ts';
 import { has, type StockProgram, searchPath, stockPrograms } from './stock-programs.ts';
+import { refusals } from './tool-refusals.ts';
 import { type OpenWay, openWays } from './tool-ways.ts';
 import { type Program, until, useWorld, World } from './world.ts';
 
@@ -26,7 +27,7 @@ async function findsInWhole(program: StockProgram): Promise<readonly string[]> {
   const world = new World();
   try {
     const file = world.file('whole.pcap', whole);
-    const args = program.args({ kind: 'file', name: file }, world.folder);
+    const args = [...program.open({ kind: 'file', name: file }), ...program.rest(world.folder)];
     const run = world.startProgram('env', [searchPath, program.name, ...args]);
     const { stdout } = await run.ended;
     return program.findings(world.folder, stdout).sort();
@@ -71,12 +72,11 @@ function script(input: string, ports: ReadonlyMap<StockProgram, readonly string[
 
 async function feed(t: TestContext, way: OpenWay, consumers: number): Promise<void> {
   t.diagnostic(`seed ${seed}, ${traffic.length} packets`);
-  const programs = present.filter(({ name }) => way.refused[name] === undefined);
   const world = useWorld(t);
   const place = await way.prepare(t, world);
   const capture = world.file('in.pcap', whole);
   const ports = new Map<StockProgram, string[]>();
-  for (const program of programs) {
+  for (const program of present) {
     const numbers = Array.from({ length: consumers }, (_, i) => i);
     ports.set(program, await Promise.all(numbers.map((i) => place.port(program.name, i))));
   }
@@ -98,7 +98,7 @@ async function feed(t: TestContext, way: OpenWay, consumers: number): Promise<vo
     const { code, stderr } = await world.run('bricks-shell', ['-c', line]);
     assert.equal(code, 0, stderr);
   }
-  for (const program of programs) {
+  for (const program of present) {
     await t.test(program.name, async () => {
       const own = workers.filter((worker) => worker.program === program);
       await judge(world, way, own, await expected(program));
@@ -107,7 +107,7 @@ async function feed(t: TestContext, way: OpenWay, consumers: number): Promise<vo
   const ledger = await world.ledger();
   assert.deepEqual(
     [ledger.delivered, ledger.dropped, ledger.held, ledger.difference],
-    [traffic.length * programs.length, {}, 0, 0],
+    [traffic.length * present.length, {}, 0, 0],
   );
 }
 
@@ -153,6 +153,18 @@ for (const way of openWays) {
     });
   }
 }
+
+test('what programs cannot do with us they say as docs/tools.md does', async (t) => {
+  const world = useWorld(t);
+  for (const { program, tries, says } of refusals) {
+    if (!has(program)) continue; // skipped by name below
+    const { code, stdout, stderr } = await world.startProgram('env', [
+      ...[searchPath, 'bash', '-c', tries],
+    ]).ended;
+    assert.notEqual(code, 0, tries);
+    assert.match(stdout + stderr, says, tries);
+  }
+});
 
 for (const { name, needs } of stockPrograms) {
   const missing = [name, needs].filter((program) => program && !has(program));
