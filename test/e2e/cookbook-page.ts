@@ -40,6 +40,8 @@ export function parsePage(text: string): CookbookPage {
  */
 export const machine = `set -euo pipefail
 trap 'echo "failed: $BASH_COMMAND" >&2; cat terminal.*.log >&2 || true' ERR
+trap 'echo "waits at line $LINENO" >&2; bricks status >&2; cat terminal.*.log >&2; exit 1' ALRM
+(sleep 60; kill -ALRM 1) &
 set -m
 mount -t tmpfs tmpfs /run
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
@@ -48,7 +50,8 @@ ip link set lo up
 ip link add wire0 type veth peer name eth3
 ip link set wire0 up
 ip link set eth3 up
-played=0
+played=0 # packets, since this daemon is there
+bricks-server() { played=0 && command bricks-server "$@"; }
 jobs_now=()
 terminals=0
 frames() { tcpdump -n --count -r "$@" 2>/dev/null | grep -o '^[0-9]*'; }
@@ -71,6 +74,7 @@ said() { until grep -qs -- "$1" terminal.*.log; do sleep 0.05; done; }
 finish() {
   for job in "\${jobs_now[@]}"; do wait $job; done
   jobs_now=()
+  rm -f terminal.*.log # what they said belongs to them
 }
 interrupt() {
   for job in "\${jobs_now[@]}"; do kill -INT -- -$job; done
