@@ -1,4 +1,4 @@
-/** docs/tools.md: the tables by which test/e2e/tools-matrix.test.ts runs other people's programs. */
+/** docs/tools.md: the tables by which tools-matrix.test.ts runs other people's programs. */
 import { stockPrograms } from '../../test/e2e/stock-programs.ts';
 import { refusals } from '../../test/e2e/tool-refusals.ts';
 import { openWays } from '../../test/e2e/tool-ways.ts';

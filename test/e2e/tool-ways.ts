@@ -107,9 +107,9 @@ const own = (process.pid % 0xffff).toString(16);
 
 const fifo: OpenWay = {
   name: 'fifo',
-  output: 'fifo:/tmp/a.fifo',
+  output: 'fifo:/run/ids/0.fifo',
   said: 'A named pipe: it takes no rights but to read that file.',
-  shown: (program) => typed(program, { kind: 'file', name: '/tmp/a.fifo' }),
+  shown: (program) => typed(program, { kind: 'file', name: '/run/ids/0.fifo' }),
   waits: true,
   ends: true,
   isInterface: false,
