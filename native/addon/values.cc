@@ -293,6 +293,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   set_count(sessions, "gaveWay", snapshot.sessions.gave_way);
   set_count(sessions, "refused", snapshot.sessions.refused);
   made.Set("sessions", sessions);
+  made.Set("fragments", from_figures(env, snapshot.fragments));
   made.Set("inputs", from_rows(env, snapshot.inputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);
              row.Set("description", from.description);

@@ -130,6 +130,9 @@ void Engine::copy_cells(EngineCells& cells) noexcept {
       if (waiting->outputs[k] == active_->outputs[i]) cells.outputs[i].held += waiting->waiting(k);
     }
   }
+  if (active_->fragments) {
+    cells.fragments.count = active_->fragments->figures(cells.fragments.all.data());
+  }
   drains_.count();
   cells.breaths = breaths_;
   const std::shared_ptr<SpillPool>& pool = context_.spills->there();
@@ -147,7 +150,6 @@ bool Engine::take_in(Plan& plan, uint32_t input, Nanos now, bool* busy) noexcept
   }
   *busy = true;
   slot.source.latest = slot.batch.packets[slot.batch.count - 1].timestamp;
-  slot.batch.source = &slot.source;
   slot.batch.now = now;
   // Sessions of captures live by the time of their packets, which stands still without any.
   if (!live_) sessions_->tick(slot.batch.packets[0].timestamp);

@@ -228,6 +228,8 @@ EngineSnapshot Engine::snapshot() {
   made.spill_free = cells.spill_free;
   made.sessions = cells.sessions;
   made.session_capacity = sessions_->capacity();
+  made.fragments.assign(cells.fragments.all.begin(),
+                        cells.fragments.all.begin() + cells.fragments.count);
   for (size_t i = 0; i < cells.inputs.size(); ++i) {
     const InputSlot& slot = *plan_->inputs[i];
     made.inputs.push_back({slot.name, slot.port->describe(), cells.finished[i],

@@ -21,6 +21,7 @@ struct FigureSet {
 struct EngineCells {
   std::vector<LedgerCell> inputs, bricks, outputs;
   std::vector<FigureSet> figures;  // of bricks
+  FigureSet fragments;
   std::vector<bool> finished, ready;
   uint64_t breaths = 0;
   uint32_t spill_free = 0;

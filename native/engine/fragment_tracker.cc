@@ -29,19 +29,35 @@ bool is_first(const Batch& batch, Index i) noexcept {
 
 }  // namespace
 
-Status FragmentTracker::create(const std::string& input,
-                               std::unique_ptr<FragmentTracker>* tracker) {
+Status FragmentTracker::create(const std::string& engine,
+                               std::shared_ptr<FragmentTracker>* tracker) {
   std::unique_ptr<FragmentTracker> made(new FragmentTracker);
-  if (Status status = HeldPackets::create("fragments of " + input, kFragmentPackets, &made->held_);
-      !status.ok()) {
-    return status;
-  }
+  Status status =
+      HeldPackets::create("fragments of engine " + engine, kFragmentPackets, &made->held_);
+  if (!status.ok()) return status;
   made->datagrams_.resize(kFragmentDatagrams);
   made->buckets_.assign(kBuckets, kNone);
   made->flows_.reserve(2 * kBatchMax);
   made->released_.reserve(2 * kBatchMax);
   *tracker = std::move(made);
   return {};
+}
+
+void FragmentTracker::expect(std::span<const Source* const> sources) {
+  sources_.assign(sources.begin(), sources.end());
+}
+
+void FragmentTracker::leave(const Source& source) noexcept {
+  for (Slot slot = oldest_waiting_; slot != kNone;) {
+    const Slot next = datagrams_[slot].newer;
+    Place place = datagrams_[slot].held.first;
+    while (place != kNone && held_->source(place) != &source) place = held_->next(place);
+    if (place != kNone) {
+      ++incomplete_;
+      make_ready(slot, kAsItIs);
+    }
+    slot = next;
+  }
 }
 
 uint64_t FragmentTracker::name_of(const Batch& batch, Index i, uint16_t network, uint8_t version,
@@ -161,10 +177,8 @@ bool FragmentTracker::hold(const Batch& batch, Index i) noexcept {
   const bool quoted = layers.key_network != batch.packets[i].network;
   if (quoted || layers.fragment_at == 0) return false;
   const Place place = held_->take(batch, i);
-  if (place == HeldPackets::kNowhere) {
-    ++no_room_;
-    return false;
-  }
+  // full() keeps room for a batch, and there is one batch between two releases.
+  if (place == HeldPackets::kNowhere) return false;
   const uint64_t name =
       name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
   Slot slot = find(name);
@@ -188,7 +202,6 @@ bool FragmentTracker::follows_released(const Batch& batch, Index i) const noexce
 }
 
 void FragmentTracker::push(Batch& batch, Picks in, Outlets& out) noexcept {
-  latest_ = batch.packets[in.back()].timestamp;  // goes back from one capture to the next
   if (batch.fragments == 0) {
     out.put_all(0, in);
     return;
@@ -204,6 +217,7 @@ void FragmentTracker::push(Batch& batch, Picks in, Outlets& out) noexcept {
     const Place place = !released_.empty() && follows_released(batch, i) ? held_->take(batch, i)
                                                                          : HeldPackets::kNowhere;
     if (place == HeldPackets::kNowhere) {
+      overtook_ += is_fragment(batch.packets[i]);
       out.put(0, i);
       continue;
     }
@@ -213,13 +227,22 @@ void FragmentTracker::push(Batch& batch, Picks in, Outlets& out) noexcept {
   }
 }
 
+// So far all inputs have come in their packets' time: the missing fragment may come by any of them.
+Nanos FragmentTracker::watermark() const noexcept {
+  Nanos least = UINT64_MAX;
+  for (const Source* source : sources_) {
+    if (!source->ended) least = std::min(least, source->latest);
+  }
+  return least == UINT64_MAX ? 0 : least;  // all have ended: everything is due anyway
+}
+
 bool FragmentTracker::expired(const Datagram& datagram, Nanos now) const noexcept {
-  return now > datagram.held_at + kHold || latest_ > datagram.seen + kHold;
+  return now > datagram.held_at + kHold || watermark() > datagram.seen + kHold;
 }
 
 bool FragmentTracker::due(Nanos now, bool all) const noexcept {
   if (ready_.first != kNone) return true;
-  return oldest_waiting_ != kNone && (all || expired(datagrams_[oldest_waiting_], now));
+  return oldest_waiting_ != kNone && (all || full() || expired(datagrams_[oldest_waiting_], now));
 }
 
 Nanos FragmentTracker::due_at() const noexcept {
@@ -227,13 +250,23 @@ Nanos FragmentTracker::due_at() const noexcept {
   return oldest_waiting_ == kNone ? 0 : datagrams_[oldest_waiting_].held_at + kHold + 1;
 }
 
-void FragmentTracker::release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept {
+const Source* FragmentTracker::ripe(Nanos now, bool all) noexcept {
   while (oldest_waiting_ != kNone && (all || expired(datagrams_[oldest_waiting_], now))) {
     ++incomplete_;
     make_ready(oldest_waiting_, kAsItIs);
   }
+  if (ready_.first == kNone && oldest_waiting_ != kNone && full()) {
+    ++gave_way_;
+    make_ready(oldest_waiting_, kAsItIs);
+  }
+  return ready_.first == kNone ? nullptr : held_->source(ready_.first);
+}
+
+void FragmentTracker::release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept {
+  const Source* source = ripe(now, all);
   held_->begin(batch);
-  while (ready_.first != kNone && held_->give(ready_.first, batch)) {
+  while (ready_.first != kNone && held_->source(ready_.first) == source &&
+         held_->give(ready_.first, batch)) {
     const auto i = static_cast<Index>(batch.count - 1);
     const uint32_t flow = held_->note(ready_.first);
     ready_.first = held_->next(ready_.first);
@@ -248,8 +281,20 @@ uint32_t FragmentTracker::figures(Figure* to) const noexcept {
   to[0] = {"fragments_followed", followed_};
   to[1] = {"fragments_waited", waited_};
   to[2] = {"datagrams_incomplete", incomplete_};
-  to[3] = {"fragments_without_room", no_room_};
-  return 4;
+  to[3] = {"datagrams_gave_way", gave_way_};
+  to[4] = {"fragments_overtook", overtook_};
+  return 5;
+}
+
+std::span<const FigureDescriptor> FragmentTracker::figure_table() noexcept {
+  static constexpr FigureDescriptor kTable[] = {
+      {"fragments_followed", "later fragments that went where their first one went"},
+      {"fragments_waited", "of all later ones, those that came before their first one and waited"},
+      {"datagrams_incomplete", "datagrams whose first fragment did not come in time: by addresses"},
+      {"datagrams_gave_way", "datagrams, the oldest first, that gave way to others: by addresses"},
+      {"fragments_overtook", "fragments for which there was no room at all: by addresses"},
+  };
+  return kTable;
 }
 
 }  // namespace bricks

@@ -1,7 +1,8 @@
-// Fragments of a datagram go where its first one goes, which alone shows the ports: an input's
-// packets pass through here between decode and the bricks. What comes before its first fragment is
-// held, bounded in number and time, and then goes ahead of it; what never gets one goes by its
-// addresses and protocol. Nothing is ever dropped here.
+// Fragments of a datagram go where its first one goes, which alone shows the ports: packets of all
+// inputs of an engine pass through here between decode and the bricks, so that it does not matter
+// by which of them a fragment comes. What comes before its first fragment is held, bounded in
+// number and time, and then goes ahead of it, each by the way of its own input; what never gets one
+// goes by its addresses and protocol. Nothing is ever dropped here.
 #pragma once
 
 #include <memory>
@@ -15,15 +16,22 @@ namespace bricks {
 
 class FragmentTracker final : public Brick {
  public:
-  static Status create(const std::string& input, std::unique_ptr<FragmentTracker>* tracker);
+  static Status create(const std::string& engine, std::shared_ptr<FragmentTracker>* tracker);
 
-  // To outlet 0, the only one. The batch is decoded.
+  // Inputs' sources, now and after every change of the graph. Engine's thread.
+  void expect(std::span<const Source* const> sources) override;
+  // An input goes: what is held of datagrams that it had a part in is due.
+  void leave(const Source& source) noexcept;
+  // To outlet 0, the only one. The batch is decoded and has its source; `out` counts for that.
   void push(Batch& batch, Picks in, Outlets& out) noexcept override;
   bool due(Nanos now, bool all) const noexcept override;
+  // Whose packets release() will give: those of one source at a time. Null: nothing is due.
+  const Source* ripe(Nanos now, bool all) noexcept;
   void release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept override;
   void recycle(Batch&) noexcept override { held_->recycle(); }
   Nanos due_at() const noexcept override;
   uint32_t figures(Figure* to) const noexcept override;
+  static std::span<const FigureDescriptor> figure_table() noexcept;
 
   bool holds() const noexcept { return held_->count() != 0; }
 
@@ -58,7 +66,9 @@ class FragmentTracker final : public Brick {
   bool follows_released(const Batch& batch, Index i) const noexcept;
   void append(List& list, Place place) noexcept;
   void make_ready(Slot slot, uint32_t flow) noexcept;
+  Nanos watermark() const noexcept;
   bool expired(const Datagram& datagram, Nanos now) const noexcept;
+  bool full() const noexcept { return !held_->has_room(kBatchMax); }
 
   std::unique_ptr<HeldPackets> held_;
   std::vector<Datagram> datagrams_;  // a ring: the oldest gives way
@@ -68,8 +78,8 @@ class FragmentTracker final : public Brick {
   List ready_;                       // to be released now, in this order
   std::vector<FragmentFlow> flows_;  // of what is ready, by HeldPackets::note
   std::vector<uint64_t> released_;   // flows whose packets of this batch go behind what is ready
-  Nanos latest_ = 0;                 // packet time
-  uint64_t followed_ = 0, waited_ = 0, incomplete_ = 0, no_room_ = 0;
+  std::vector<const Source*> sources_;
+  uint64_t followed_ = 0, waited_ = 0, incomplete_ = 0, gave_way_ = 0, overtook_ = 0;
 };
 
 }  // namespace bricks

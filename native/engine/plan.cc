@@ -57,9 +57,9 @@ void Plan::route(uint32_t input, const HashSeed& seed) noexcept {
   decode_input(input, seed);
   Batch& batch = inputs[input]->batch;
   tap_input(input, batch);
+  batch.source = &inputs[input]->source;
   const Picks all = {kAllPicks.data(), batch.count};
-  FragmentTracker* fragments = inputs[input]->fragments.get();
-  if (!fragments || !reads_flows_) return route_from(input, batch, all);
+  if (!reads_flows_) return route_from(input, batch, all);
   Outlets::List passed = {fragment_picks_.data(), fragment_picks_.data(), fragment_picks_.data()};
   Outlets outlets({&passed, 1}, inputs[input]->cell);
   fragments->push(batch, all, outlets);
@@ -118,32 +118,28 @@ bool Plan::due(Nanos now, bool all) const noexcept {
                      [&](uint32_t n) {
                        return nodes_[n].slot->brick->due(now, all || nodes_[n].leaving);
                      }) ||
-         std::any_of(inputs.begin(), inputs.end(), [&](const auto& input) {
-           return input->fragments && input->fragments->due(now, all || input->leaving);
-         });
+         (fragments && fragments->due(now, all));
 }
 
 bool Plan::holding() const noexcept {
-  return !holders_.empty() || std::any_of(inputs.begin(), inputs.end(), [](const auto& input) {
-    return input->fragments && input->fragments->holds();
-  });
+  return !holders_.empty() || (fragments && fragments->holds());
 }
 
 // Fragments come last: what they are released to is behind them.
 Plan::Released Plan::release_fragments(Batch& batch, Nanos now, bool all) noexcept {
-  for (uint32_t i = 0; i < inputs.size(); ++i) {
-    InputSlot& input = *inputs[i];
-    if (!input.fragments || !input.fragments->due(now, all || input.leaving)) continue;
-    Outlets::List given = {fragment_picks_.data(), fragment_picks_.data(), fragment_picks_.data()};
-    Outlets outlets({&given, 1}, input.cell);
-    batch.count = 0;
-    batch.source = &input.source;
-    batch.now = now;
-    input.fragments->release(batch, now, all || input.leaving, outlets);
-    route_from(i, batch, {given.first, given.end});
-    return {input.fragments.get(), input.port->lossless()};
-  }
-  return {};
+  if (!fragments || !fragments->due(now, all)) return {};
+  const Source* source = fragments->ripe(now, all);
+  uint32_t i = 0;
+  while (&inputs[i]->source != source) ++i;  // those of an input that left went before it
+  InputSlot& input = *inputs[i];
+  Outlets::List given = {fragment_picks_.data(), fragment_picks_.data(), fragment_picks_.data()};
+  Outlets outlets({&given, 1}, input.cell);
+  batch.count = 0;
+  batch.source = source;
+  batch.now = now;
+  fragments->release(batch, now, all, outlets);
+  route_from(i, batch, {given.first, given.end});
+  return {fragments.get(), input.port->lossless()};
 }
 
 Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& seed) noexcept {
@@ -177,14 +173,12 @@ Nanos Plan::due_at() const noexcept {
     const Nanos at = nodes_[n].slot->brick->due_at();
     if (at && (!first || at < first)) first = at;
   }
-  for (const auto& input : inputs) {
-    const Nanos at = input->fragments ? input->fragments->due_at() : 0;
-    if (at && (!first || at < first)) first = at;
-  }
-  return first;
+  const Nanos at = fragments ? fragments->due_at() : 0;
+  return at && (!first || at < first) ? at : first;
 }
 
 void Plan::introduce_sources() noexcept {
+  if (fragments) fragments->expect(input_sources_);
   for (const uint32_t n : holders_) nodes_[n].slot->brick->expect(nodes_[n].sources);
 }
 
@@ -220,8 +214,9 @@ bool Plan::wants(const Source& source) const noexcept {
 void Plan::prepare_leaving(const Plan& next) noexcept {
   for (const auto& input : inputs) {
     // Held packets carry what decode found: nobody may ask for it any more.
-    input->leaving = !next.reads_flows_ ||
-                     std::find(next.inputs.begin(), next.inputs.end(), input) == next.inputs.end();
+    const bool leaves = !next.reads_flows_ || std::find(next.inputs.begin(), next.inputs.end(),
+                                                        input) == next.inputs.end();
+    if (leaves && fragments) fragments->leave(input->source);
   }
   for (const uint32_t n : holders_) {
     nodes_[n].leaving = std::none_of(next.bricks.begin(), next.bricks.end(), [&](const auto& slot) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/explain.hh"
+#include "engine/fragment_tracker.hh"
 #include "engine/graph.hh"
 #include "engine/outlet_watch.hh"
 #include "engine/plan_parts.hh"
@@ -73,12 +74,14 @@ class Plan {
   std::vector<std::shared_ptr<InputSlot>> inputs;
   std::vector<std::shared_ptr<BrickSlot>> bricks;  // in topological order
   std::vector<std::shared_ptr<OutputSlot>> outputs;
-  std::vector<std::string> output_bricks;  // per output: id of the brick that feeds it
-  OutletWatch watch;                       // of the consumers behind each outlet
+  std::vector<std::string> output_bricks;      // per output: id of the brick that feeds it
+  OutletWatch watch;                           // of the consumers behind each outlet
+  std::shared_ptr<FragmentTracker> fragments;  // of all inputs; null: no brick goes by flows
  private:
   using Target = PlanTarget;
   using Node = PlanNode;
   using Leaf = PlanLeaf;
+  using TapPoint = PlanTapPoint;
 
   Status order(const Graph& graph, std::vector<uint32_t>* sorted) const;
   Status add_bricks(const Graph& graph, const Plan* current, const std::vector<uint32_t>& sorted,
@@ -89,11 +92,6 @@ class Plan {
   void find_exclusive();
   void find_cuts();
   Status watch_outlets(const PortContext& context);
-  struct TapPoint {
-    int32_t node;    // of nodes_; -1: an input
-    uint32_t which;  // its outlet; or the input
-    Tap* tap;
-  };
   bool goes_on(const Node& node, uint32_t outlet) const noexcept;
   void tap(int32_t node, uint32_t which, Batch& batch, const Index* picks, uint32_t count) noexcept;
   static void transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& cuts, Batch& batch,
@@ -114,6 +112,7 @@ class Plan {
   std::vector<Cuts*> cuts_;                      // all nodes'
   std::vector<uint32_t> holders_;  // nodes whose type holds, last in topological order first
   std::vector<TapPoint> taps_;
+  std::vector<const Source*> input_sources_;
   bool reads_flows_ = false;  // some brick does: decode
 };
 

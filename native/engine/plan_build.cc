@@ -67,6 +67,10 @@ Status Plan::build(const Graph& asked, const Plan* current, const PortContext& c
   if (status.ok()) status = made->order(graph, &sorted);
   if (status.ok()) status = made->add_bricks(graph, current, sorted, sessions);
   if (status.ok()) status = made->size_lists(graph, sorted);
+  if (current) made->fragments = current->fragments;
+  if (status.ok() && made->reads_flows_ && !made->fragments) {
+    status = FragmentTracker::create(context.owner, &made->fragments);
+  }
   if (status.ok()) status = made->add_inputs(graph, current, context);
   if (status.ok()) status = made->add_outputs(graph, current, context);
   if (!status.ok()) return status;
@@ -195,10 +199,10 @@ Status Plan::add_inputs(const Graph& graph, const Plan* current, const PortConte
     if (!slot) {
       slot = std::make_shared<InputSlot>();
       slot->name = inlet.port;
-      Status status = FragmentTracker::create(inlet.port, &slot->fragments);
-      if (status.ok()) status = open_input(inlet.port, context, &slot->port);
+      Status status = open_input(inlet.port, context, &slot->port);
       if (!status.ok()) return status;
     }
+    input_sources_.push_back(&slot->source);
     inputs.push_back(std::move(slot));
     entries_.push_back(place_[inlet.brick]);
   }

@@ -30,6 +30,13 @@ struct PlanNode {
   bool leaving = false;                // see Plan::prepare_leaving
 };
 
+struct Tap;
+struct PlanTapPoint {
+  int32_t node;    // of the plan's nodes; -1: an input
+  uint32_t which;  // its outlet; or the input
+  Tap* tap;
+};
+
 struct PlanLeaf {
   OutputSlot* slot;
   const Index* picks = nullptr;

@@ -60,6 +60,7 @@ struct EngineSnapshot {
   uint32_t spill_free;  // spill buffers not in use
   SessionCounts sessions;
   uint32_t session_capacity;
+  std::vector<Figure> fragments;  // none where no brick goes by flows
   std::vector<InputRow> inputs;
   std::vector<BrickRow> bricks;
   std::vector<OutputRow> outputs;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "bricks/brick.hh"
-#include "engine/fragment_tracker.hh"
 #include "ports/port.hh"
 
 namespace bricks {
@@ -17,8 +16,6 @@ struct InputSlot {
   std::unique_ptr<Input> port;
   LedgerCell cell;
   Source source;
-  std::unique_ptr<FragmentTracker> fragments;  // null: no brick here goes by flows
-  bool leaving = false;                        // the next plan does not have it
   Batch batch;
 };
 struct OutputSlot {

@@ -67,6 +67,7 @@ HeldPackets::Place HeldPackets::take(const Batch& batch, Index index, uint32_t c
   entry.tag = batch.tags[index];
   if (from.flags & kPacketLayers) entry.layers = batch.layers[index];
   entry.cut = cut;
+  entry.source = batch.source;
   entry.link = batch.link;
   entry.decoded = batch.decoded;
   entry.next = kNowhere;

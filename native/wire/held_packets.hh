@@ -38,6 +38,7 @@ class HeldPackets {
   // Its cut, for Outlets::cut once it is in a batch again; UINT32_MAX: whole.
   uint32_t cut(Place place) const noexcept { return entries_[place].cut; }
   LinkType link(Place place) const noexcept { return entries_[place].link; }
+  const Source* source(Place place) const noexcept { return entries_[place].source; }
   // Owner's own: what comes next in a list of places, and whatever else.
   Place& next(Place place) noexcept { return entries_[place].next; }
   uint32_t& note(Place place) noexcept { return entries_[place].note; }
@@ -53,6 +54,7 @@ class HeldPackets {
   struct Entry {
     Packet packet;
     Layers layers;
+    const Source* source;  // of its batch
     uint32_t wire_length, tag, cut;
     Place next;
     uint32_t note;

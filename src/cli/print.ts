@@ -57,7 +57,7 @@ function figuresInWords(figures: Readonly<Record<string, number>>): string[] {
 }
 
 function figuresTable(engines: Status['engines']): string {
-  const rows = engines.flatMap(({ name, inputs, bricks, sessions }) => {
+  const rows = engines.flatMap(({ name, inputs, bricks, sessions, fragments }) => {
     const { capacity: _bound, ...counts } = sessions ?? { capacity: 0 };
     const all: [string, Readonly<Record<string, number>>][] = [
       ...inputs.map((input): [string, Record<string, number>] => [
@@ -69,6 +69,7 @@ function figuresTable(engines: Status['engines']): string {
         { held: brick.held, ...brick.figures },
       ]),
       ['sessions', counts],
+      ['fragments', fragments],
     ];
     return all.flatMap(([of, figures]) => figuresInWords(figures).map((text) => [name, of, text]));
   });

@@ -76,6 +76,8 @@ export interface EngineStatus {
   draining: { brick: string; output: string; since: number; sessions: number }[];
   /** Null: not known. */
   sessions: StatusSessions | null;
+  /** What became of fragments, by name (docs/flows.md). */
+  fragments: Record<string, number>;
   /** What `bricks cat --tap` can read: inputs, links between bricks, outputs. */
   links: string[];
   taps: StatusTap[];
@@ -126,6 +128,7 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         figures: { ...figures },
       })),
       sessions: sessionsOf(engine),
+      fragments: { ...engine.fragments },
       outputs: engine.outputs.map((row) => ({
         name: row.name,
         description: row.description,

@@ -124,6 +124,8 @@ export interface EngineSnapshot {
   readonly spillFree?: number;
   /** Its session table: live flows, and since the engine was made. Absent: not known. */
   readonly sessions?: SessionCounts;
+  /** What became of fragments, by name (docs/flows.md). Absent: nobody asks for flows. */
+  readonly fragments?: Readonly<Record<string, number>>;
   readonly inputs: readonly InputRow[];
   readonly bricks: readonly BrickRow[];
   readonly outputs: readonly OutputRow[];

@@ -35,21 +35,41 @@ Bytes whole(uint8_t host) {
 }
 
 struct Bench {
-  std::unique_ptr<FragmentTracker> tracker;
-  LedgerCell cell;
+  std::shared_ptr<FragmentTracker> tracker;
+  Source sources[2];  // of two inputs
+  LedgerCell cells[2];
+  LedgerCell& cell = cells[0];
   Nanos now = 5000 * kMs;
   struct Left {
     Bytes frame;
     uint64_t digest;
+    uint32_t input;
   };
   std::vector<Left> out;
 
-  Bench() { CHECK(FragmentTracker::create("test", &tracker).ok()); }
+  explicit Bench(uint32_t inputs = 1) {
+    CHECK(FragmentTracker::create("test", &tracker).ok());
+    const Source* all[] = {&sources[0], &sources[1]};
+    tracker->expect({all, inputs});
+  }
 
+  uint32_t input_of(const Source* source) const { return source == &sources[1]; }
+  uint64_t figure(const std::string& name) const {
+    Figure figures[kFiguresMax];
+    const uint32_t count = tracker->figures(figures);
+    CHECK_EQ(count, FragmentTracker::figure_table().size());
+    for (uint32_t i = 0; i < count; ++i) {
+      CHECK(std::string(figures[i].name) == FragmentTracker::figure_table()[i].name);
+      if (name == figures[i].name) return figures[i].value;
+    }
+    CHECK(!"no such figure");
+    return 0;
+  }
   void collect(const Batch& batch, const Outlets::List& list) {
     for (const Index* i = list.first; i != list.end; ++i) {
       const Packet& packet = batch.packets[*i];
-      out.push_back({Bytes(packet.data, packet.data + packet.length), flow_digest(batch, *i, {})});
+      out.push_back({Bytes(packet.data, packet.data + packet.length), flow_digest(batch, *i, {}),
+                     input_of(batch.source)});
     }
   }
   void release(bool all) {
@@ -57,16 +77,20 @@ struct Bench {
     while (tracker->due(now, all)) {
       Index own[kBatchMax];
       Outlets::List list = {own, own, own};
-      Outlets outlets({&list, 1}, cell);
+      batch->source = tracker->ripe(now, all);
+      CHECK(batch->source);
+      Outlets outlets({&list, 1}, cells[input_of(batch->source)]);
       tracker->release(*batch, now, all, outlets);
       collect(*batch, list);
       tracker->recycle(*batch);
     }
   }
-  void push(std::vector<Bytes> frames) {
+  void push(std::vector<Bytes> frames, uint32_t input = 0) {
     release(false);
     auto batch = std::make_unique<Batch>();
     batch->now = now;
+    batch->source = &sources[input];
+    sources[input].latest = now;
     Index all[kBatchMax];
     for (; batch->count < frames.size(); ++batch->count) {
       Packet& packet = batch->packets[batch->count];
@@ -80,7 +104,7 @@ struct Bench {
     batch->decoded = true;
     Index own[kBatchMax];
     Outlets::List list = {own, own, own};
-    Outlets outlets({&list, 1}, cell);
+    Outlets outlets({&list, 1}, cells[input]);
     tracker->push(*batch, {all, batch->count}, outlets);
     collect(*batch, list);
     release(false);
@@ -176,12 +200,81 @@ TEST(a_flood_of_fragments_is_bounded_and_loses_nothing) {
     bench.push(frames);
     sent += frames.size();
     bench.now += kMs;
-    CHECK(bench.cell.held <= kFragmentPackets + 2 * kBatchMax);  // and as many big ones
+    CHECK(bench.cell.held <= kFragmentPackets);
     CHECK_EQ(bench.out.size() + bench.cell.held, sent);
   }
   bench.release(true);
   CHECK_EQ(bench.cell.held, 0u);
   CHECK_EQ(bench.out.size(), sent);
+  CHECK_EQ(bench.figure("fragments_overtook"), 0u);
+}
+
+TEST(fragments_by_two_inputs_are_of_one_datagram) {
+  std::vector<uint32_t> order = {0, 1, 2};
+  do {
+    for (uint32_t ways = 0; ways < 8; ++ways) {
+      Bench bench(2);
+      for (const uint32_t part : order) bench.push({piece(7, 99, part)}, ways >> part & 1);
+      CHECK_EQ(bench.cells[0].held + bench.cells[1].held, 0u);
+      CHECK_EQ(bench.out.size(), 3u);
+      for (const Bench::Left& left : bench.out) {
+        CHECK_EQ(left.digest, digest_of(whole(7)));
+        // Each by the way of its own input.
+        const auto part = static_cast<uint32_t>(
+            std::find_if(order.begin(), order.end(),
+                         [&](uint32_t one) { return piece(7, 99, one) == left.frame; }) -
+            order.begin());
+        CHECK_EQ(left.input, ways >> order[part] & 1);
+      }
+      CHECK_EQ(bench.figure("datagrams_incomplete"), 0u);
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST(fragments_wait_for_the_slower_of_two_captures) {
+  Bench bench(2);
+  bench.push({whole(8)}, 1);
+  bench.push({piece(7, 99, 1)}, 0);
+  // The one reads on, in its packets' time; the other has not come so far.
+  bench.sources[0].latest += 10 * kFragmentHoldMs * kMs;
+  bench.release(false);
+  CHECK_EQ(bench.cells[0].held, 1u);
+  bench.push({piece(7, 99, 0)}, 1);
+  CHECK_EQ(bench.cells[0].held, 0u);
+  CHECK_EQ(bench.out.size(), 3u);
+  CHECK_EQ(bench.out.back().digest, digest_of(whole(7)));
+  // Where the other has ended, nothing more will come of it.
+  bench.push({piece(7, 100, 1)}, 0);
+  bench.sources[0].latest += 10 * kFragmentHoldMs * kMs;
+  bench.sources[1].ended = true;
+  bench.release(false);
+  CHECK_EQ(bench.cells[0].held, 0u);
+  CHECK_EQ(bench.figure("datagrams_incomplete"), 1u);
+}
+
+TEST(fragments_of_an_input_that_leaves_are_released) {
+  Bench bench(2);
+  bench.push({piece(7, 99, 1)}, 0);
+  bench.push({piece(7, 99, 2), piece(8, 5, 1)}, 1);
+  bench.tracker->leave(bench.sources[0]);
+  bench.release(false);
+  CHECK_EQ(bench.cells[0].held, 0u);
+  CHECK_EQ(bench.cells[1].held, 1u);  // a datagram that the other had nothing of
+  CHECK_EQ(bench.out.size(), 2u);
+}
+
+// The oldest gives way, and is counted.
+TEST(fragments_beyond_what_may_wait_release_the_oldest) {
+  Bench bench;
+  uint32_t sent = 0;
+  for (; bench.figure("datagrams_gave_way") == 0; ++sent) {
+    CHECK(sent <= kFragmentPackets);
+    bench.push({piece(static_cast<uint8_t>(1 + sent % 200), static_cast<uint16_t>(sent), 1)});
+  }
+  CHECK(sent > kFragmentPackets - 2 * kBatchMax);
+  CHECK_EQ(bench.out.size(), bench.figure("datagrams_gave_way"));
+  CHECK(bench.out[0].frame == piece(1, 0, 1));
+  CHECK_EQ(bench.out.size() + bench.cell.held, sent);
 }
 
 }  // namespace bricks
