@@ -41,16 +41,17 @@ function datagram([from, to]: [Host, Host], id: number): Buffer[] {
   });
 }
 
-test('fragments by two live inputs, out of order, go with their flow', {
-  skip: noNetwork,
-}, async (t) => {
-  const network = useNetwork(t, [{ name: 'm0' }, { name: 'm1' }]);
-  const world = useWorld(t);
-  const seed = 401;
-  const random = new Random(seed);
+interface Mixed {
+  /** What is sent, by input. */
+  readonly ways: readonly (readonly { timeUs: number; frame: Buffer }[])[];
+  /** By the frame's bytes. */
+  readonly flowOf: ReadonlyMap<string, number>;
+}
+
+/** Blocks of a few datagrams whose pieces come mixed, by either way. */
+function mixedPieces(random: Random): Mixed {
   const flowOf = new Map<string, number>();
   const ways: { timeUs: number; frame: Buffer }[][] = [[], []];
-  // Blocks of a few datagrams whose pieces come mixed, by either way.
   let timeUs = 0;
   for (let block = 0; block < 48; block++) {
     const pieces: Buffer[] = [];
@@ -67,6 +68,16 @@ test('fragments by two live inputs, out of order, go with their flow', {
       if (frame !== undefined) ways[random.between(0, 1)]?.push({ timeUs, frame });
     }
   }
+  return { ways, flowOf };
+}
+
+test('fragments by two live inputs, out of order, go with their flow', {
+  skip: noNetwork,
+}, async (t) => {
+  const network = useNetwork(t, [{ name: 'm0' }, { name: 'm1' }]);
+  const world = useWorld(t);
+  const seed = 401;
+  const { ways, flowOf } = mixedPieces(new Random(seed));
   ways.forEach((way, index) => {
     world.file(`way${index}.pcap`, pcapOf(way));
   });
