@@ -162,6 +162,8 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kPortConnectionsPerUser);
   LIMIT(kPortParametersMax);
   LIMIT(kPortRequestMs);
+  LIMIT(kListedMax);
+  LIMIT(kTapsPerUser);
   LIMIT(kSessionsDefault);
   LIMIT(kSessionsMax);
   LIMIT(kSessionPinsMax);
