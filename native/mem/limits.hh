@@ -63,6 +63,11 @@ inline constexpr uint32_t kSessionPinsMax = 61439;      // outputs of one brick 
 inline constexpr uint32_t kSessionScopesMax = 8192;     // bricks and rules with live sessions
 inline constexpr uint32_t kXdpQueuesMax = 256;          // of an interface that AF_XDP serves
 inline constexpr uint32_t kXdpRingMax = 1u << 16;       // packets of an AF_XDP ring
+inline constexpr uint32_t kNetmapRingsMax = 1024;       // of a netmap port, in one direction
+inline constexpr uint32_t kNetmapSlotsMax = 1u << 16;   // of one of its rings
+inline constexpr uint32_t kNetmapBufferMax = 1u << 16;  // bytes of one of its buffers
+inline constexpr uint32_t kNetmapPartsMax = 64;         // buffers of one packet: NETMAP_MAX_FRAGS
+inline constexpr uint32_t kNetmapExtraMax = 1u << 20;   // extra buffers of one port
 inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
 
 static_assert(kBatchDefault <= kBatchMax);

@@ -44,6 +44,8 @@ Status Region::create(const std::string& name, uint64_t control_bytes, uint32_t 
   return {};
 }
 
+std::shared_ptr<Region> Region::foreign() { return std::shared_ptr<Region>(new Region); }
+
 // At an address where huge pages can be: reserve more, take the aligned part, give back the rest.
 bool Region::map() noexcept {
   const uint64_t reserved = bytes_ + kHugePage;

@@ -20,6 +20,9 @@ class Region {
   // and 1 are reserved (netmap's rule). `name` shows in /proc/*/maps.
   static Status create(const std::string& name, uint64_t control_bytes, uint32_t buffers,
                        std::shared_ptr<Region>* region);
+  // Memory of another's making, the kernel's: stands for it in Batch.region, and nothing more. It
+  // has no buffers here, and none of the calls below makes sense.
+  static std::shared_ptr<Region> foreign();
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;

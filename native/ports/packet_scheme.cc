@@ -51,6 +51,7 @@ const PortScheme kPacketScheme = {
     kPacketOptions,
     open_packet_input,
     open_packet_output,
+    [](const PortName&) { return true; },
 };
 
 }  // namespace bricks

@@ -16,6 +16,7 @@ constexpr std::string_view kSchemes[] = {"pcap", "packet", "gen", "null", "pipe"
                                          "xdp",  "fifo",   "tap", "veth", "tcp"};
 
 constexpr std::string_view kRest = "filter=";
+constexpr const char* kKernelPipe = "kernel";  // netmap:eth3{0?kernel: the module's, not ours
 
 // A name as it can be shown: its beginning, with what is not printable as '?'.
 std::string shown(std::string_view text) {
@@ -94,6 +95,17 @@ Status check_pipe(const PortName& name) {
   return {};
 }
 
+// "vale0" of "vale0:x": a port of netmap's own switch, which goes without a scheme.
+bool is_vale(std::string_view text) {
+  return text.starts_with("vale") && text.find_first_of(".-") == std::string_view::npos;
+}
+
+bool is_kernel_pipe(const PortName& name) {
+  return std::any_of(name.parameters.begin(), name.parameters.end(), [](const auto& parameter) {
+    return parameter.first == kKernelPipe && parameter.second != "0" && parameter.second != "false";
+  });
+}
+
 Status check_interface(const PortName& name) {
   const std::string& target = name.target;
   if (target.empty()) return refuse(name.text, "the interface is missing");
@@ -113,7 +125,9 @@ Status parse_port_name(const std::string& text, PortName* name) {
   name->text = text;
   if (text.empty()) return refuse(text, "it is empty");
   const size_t colon = text.find(':');
-  const size_t scheme_end = is_scheme_text(text.substr(0, colon)) ? colon : std::string::npos;
+  const std::string before = text.substr(0, colon);
+  const bool vale = colon != std::string::npos && is_scheme_text(before) && is_vale(before);
+  const size_t scheme_end = is_scheme_text(before) && !vale ? colon : std::string::npos;
   const size_t body = scheme_end == std::string::npos ? 0 : scheme_end + 1;
   const bool is_file = text.starts_with("pcap:") || text.starts_with("fifo:");
   const size_t question = text.find('?', body);
@@ -142,17 +156,18 @@ Status parse_port_name(const std::string& text, PortName* name) {
   }
   if (scheme_end == std::string::npos) {
     const bool pipe = name->target.find_first_of("{}") != std::string::npos;
-    name->scheme = pipe ? "pipe" : "packet";
-    if (colon != std::string::npos && !pipe) return refuse(text, "nothing sensible before ':'");
+    name->scheme = pipe ? "pipe" : vale ? "netmap" : kPlainInterface;
+    if (!vale && colon != std::string::npos && !pipe)
+      return refuse(text, "nothing sensible before ':'");
     return pipe ? check_pipe(*name) : check_interface(*name);
   }
   name->scheme = text.substr(0, scheme_end);
   if (!is_known_scheme(name->scheme)) {
     return refuse(text, "\"" + shown(name->scheme) + ":\" is not a kind of port");
   }
-  if (name->scheme == "netmap" && name->target.find_first_of("{}") != std::string::npos) {
-    name->scheme = "pipe";
-  }
+  const bool braces = name->target.find_first_of("{}") != std::string::npos;
+  if (name->scheme == "netmap" && braces && is_kernel_pipe(*name)) return check_pipe(*name);
+  if (name->scheme == "netmap" && braces) name->scheme = "pipe";
   if (name->scheme == "pipe") return check_pipe(*name);
   if (name->scheme == "null") return {};  // what comes after it tells several apart
   if (name->scheme == "packet" || name->scheme == "netmap" || name->scheme == "xdp") {

@@ -1,13 +1,17 @@
 #include "ports/port_registry.hh"
 
+#include <algorithm>
+
 #include "ports/port_schemes.hh"
 
 namespace bricks {
 namespace {
 
-constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kPipeScheme, &kPcapScheme, &kFifoScheme,
-                                          &kTapScheme,    &kTcpScheme,  &kVethScheme, &kXdpScheme,
-                                          &kGenScheme,    &kNullScheme};
+constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kNetmapScheme, &kXdpScheme, &kPipeScheme,
+                                          &kPcapScheme,   &kFifoScheme,   &kTapScheme, &kTcpScheme,
+                                          &kVethScheme,   &kGenScheme,    &kNullScheme};
+// The ways to open a plain interface, best first; the last one serves any.
+constexpr const PortScheme* kInterfaceSchemes[] = {&kNetmapScheme, &kPacketScheme};
 
 struct Opening {
   PortName name;
@@ -15,11 +19,27 @@ struct Opening {
   const PortScheme* scheme = nullptr;
 };
 
+// Options of every parameter that was given: who asks for a way's own option asks for that way.
+bool knows(const PortScheme& scheme, const PortName& name) {
+  return std::all_of(name.parameters.begin(), name.parameters.end(), [&](const auto& parameter) {
+    return std::any_of(scheme.options.begin(), scheme.options.end(),
+                       [&](const auto& option) { return parameter.first == option.name; });
+  });
+}
+
+const PortScheme* way_to(const PortName& name) {
+  for (const PortScheme* scheme : kInterfaceSchemes) {
+    if (knows(*scheme, name) && scheme->serves(name)) return scheme;
+  }
+  return &kPacketScheme;  // which says what it does not know
+}
+
 Status prepare(const std::string& text, Opening* opening) {
   Status status = parse_port_name(text, &opening->name);
   if (!status.ok()) return status;
   for (const PortScheme* scheme : kSchemes)
     if (opening->name.scheme == scheme->scheme) opening->scheme = scheme;
+  if (opening->name.scheme == kPlainInterface) opening->scheme = way_to(opening->name);
   if (!opening->scheme) {
     std::string known;
     for (const PortScheme* scheme : kSchemes)

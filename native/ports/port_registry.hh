@@ -18,7 +18,9 @@ class Doorbell;     // ports/doorbell.hh
 class SpillSource;  // ports/spill_pool.hh
 
 // "pcap:in.pcap?speed=1&loop=3" -> scheme "pcap", target "in.pcap", parameters as text.
-// "eth3{0", "netmap:eth3}0" -> scheme "pipe", target "eth3{0". "eth3" -> scheme "packet".
+// "eth3{0", "netmap:eth3}0" -> scheme "pipe", target "eth3{0". "eth3" -> kPlainInterface.
+inline constexpr const char* kPlainInterface = "interface";
+
 struct PortName {
   std::string text;  // as given
   std::string scheme;
@@ -59,6 +61,8 @@ struct PortScheme {
                        std::unique_ptr<Input>*);
   Status (*open_output)(const PortName&, const Options& parameters, const PortContext&,
                         std::unique_ptr<Output>*);
+  // Whether a plain interface should be opened this way on this machine; null: it is no such way.
+  bool (*serves)(const PortName&) = nullptr;
 };
 
 std::span<const PortScheme* const> port_schemes() noexcept;

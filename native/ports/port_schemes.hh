@@ -7,6 +7,7 @@ namespace bricks {
 
 extern const PortScheme kFifoScheme;    // fifo_port.cc
 extern const PortScheme kGenScheme;     // gen_input.cc
+extern const PortScheme kNetmapScheme;  // netmap_*.cc
 extern const PortScheme kNullScheme;    // null_output.cc
 extern const PortScheme kPacketScheme;  // packet_*.cc
 extern const PortScheme kPcapScheme;    // pcap_port.cc

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "check.hh"
 #include "ports/port_registry.hh"
 
@@ -10,8 +12,8 @@ struct Sound {
 };
 
 constexpr Sound kSound[] = {
-    {"eth3", "packet", "eth3"},
-    {"eth3.100", "packet", "eth3.100"},
+    {"eth3", "interface", "eth3"},
+    {"eth3.100", "interface", "eth3.100"},
     {"packet:eth3", "packet", "eth3"},
     {"eth3{0", "pipe", "eth3{0"},
     {"eth3}12", "pipe", "eth3}12"},
@@ -19,6 +21,10 @@ constexpr Sound kSound[] = {
     {"pipe:eth3}0", "pipe", "eth3}0"},
     {"a{0}1", "pipe", "a{0}1"},
     {"netmap:eth3", "netmap", "eth3"},
+    {"netmap:eth3-2", "netmap", "eth3-2"},
+    {"netmap:eth3^", "netmap", "eth3^"},
+    {"netmap:vale0:x", "netmap", "vale0:x"},
+    {"vale0:x", "netmap", "vale0:x"},
     {"pcap:in.pcap", "pcap", "in.pcap"},
     {"pcap:dir/a{0.pcap", "pcap", "dir/a{0.pcap"},
     {"pcap:with blank.pcap", "pcap", "with blank.pcap"},
@@ -51,6 +57,17 @@ TEST(port_names_have_parameters) {
   CHECK_EQ(name.parameters[1].first, "loop");
   CHECK_EQ(name.parameters[1].second, "3");
   CHECK_EQ(name.parameters[2].second, "1");
+}
+
+TEST(port_names_of_kernel_pipes) {
+  PortName name;
+  for (const char* text : {"netmap:eth3{0?kernel", "netmap:eth3}0?slots=64&kernel=1"}) {
+    CHECK_EQ(parse_port_name(text, &name).message, "");
+    CHECK_EQ(name.scheme, "netmap");
+  }
+  CHECK(parse_port_name("netmap:eth3{0?kernel=0", &name).ok());
+  CHECK_EQ(name.scheme, "pipe");
+  CHECK(parse_port_name("netmap:eth3{?kernel", &name).code == Code::invalid_port_name);
 }
 
 TEST(port_names_that_make_no_sense) {
@@ -97,9 +114,11 @@ TEST(port_names_of_pipes_flip) {
 TEST(port_names_open_by_scheme) {
   std::unique_ptr<Input> input;
   std::unique_ptr<Output> output;
-  for (const char* later : {"netmap:eth3"}) {
-    CHECK(open_input(later, {}, &input).code == Code::unsupported);
-    CHECK(open_output(later, {}, &output).code == Code::unsupported);
+  if (access("/dev/netmap", F_OK) != 0) {
+    for (const char* port : {"netmap:eth3", "netmap:vale0:x", "vale0:x", "netmap:eth3{0?kernel"}) {
+      CHECK(open_input(port, {}, &input).code == Code::unsupported);
+      CHECK(open_output(port, {}, &output).code == Code::unsupported);
+    }
   }
   CHECK(open_input("null:", {}, &input).code == Code::invalid_port_name);
   CHECK(open_output("gen:60", {}, &output).code == Code::invalid_port_name);
