@@ -55,8 +55,7 @@ enum { /* nmreq.nr_ringid, beside the ring or pipe number */
 };
 
 enum { NETMAP_VNET_HDR_GET = 7 }; /* nmreq.nr_cmd; 0: register */
-
-struct nmreq { /* NIOCREGIF, NIOCGINFO: the legacy call */
+struct nmreq {                    /* NIOCREGIF, NIOCGINFO: the legacy call */
   char nr_name[16];
   uint32_t nr_version;
   uint32_t nr_offset;  /* out: of the netmap_if in the mapping */
@@ -103,8 +102,7 @@ struct nmreq_port_info_get {
   uint32_t nr_tx_slots, nr_rx_slots;
   uint16_t nr_tx_rings, nr_rx_rings;
   uint16_t nr_host_tx_rings, nr_host_rx_rings;
-  uint16_t nr_mem_id;
-  uint16_t pad[3];
+  uint16_t nr_mem_id, pad[3];
 };
 
 struct nmreq_port_hdr {
@@ -114,7 +112,6 @@ struct nmreq_port_hdr {
 
 BRICKS_NAIL(sizeof(struct nmreq) == 60);
 BRICKS_NAIL(sizeof(struct nmreq_header) == 88);
-BRICKS_NAIL(sizeof(struct nmreq_option) == 24);
 BRICKS_NAIL(sizeof(struct nmreq_register) == 56);
 BRICKS_NAIL(sizeof(struct nmreq_port_info_get) == 32);
 BRICKS_NAIL(sizeof(struct nmreq_port_hdr) == 8);

@@ -171,6 +171,13 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSessionsPerTick);
   LIMIT(kXdpQueuesMax);
   LIMIT(kXdpRingMax);
+  LIMIT(kListedMax);
+  LIMIT(kTapsPerUser);
+  LIMIT(kNetmapRingsMax);
+  LIMIT(kNetmapSlotsMax);
+  LIMIT(kNetmapBufferMax);
+  LIMIT(kNetmapPartsMax);
+  LIMIT(kNetmapExtraMax);
   LIMIT(kRulesMax);
   LIMIT(kRuleMasksMax);
   LIMIT(kRuleExpressionsMax);

@@ -40,8 +40,9 @@ EXPORT pcap_t *pcap_open_live(const char *device, int snaplen, int promisc, int 
   if (!h) return NULL;
   h->snaplen = snaplen;
   h->timeout_ms = to_ms;
-  if (pcap_handle_activate(h) >= 0) return h->outside;
-  memcpy(errbuf, h->error, PCAP_ERRBUF_SIZE);
+  const int state = pcap_handle_activate(h);
+  if (state != 0) memcpy(errbuf, h->error, PCAP_ERRBUF_SIZE); /* a warning, too */
+  if (state >= 0) return h->outside;
   pcap_handle_free(h);
   return NULL;
 }

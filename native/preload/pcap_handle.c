@@ -118,23 +118,40 @@ void pcap_handle_free(struct pcap_handle *handle) {
   free(handle);
 }
 
+/* The pipe of that name; where there is none, a copy of what passes the link of that name. */
+static int open_end(struct pcap_handle *handle) {
+  char why[PCAP_ERRBUF_SIZE], of_tap[PCAP_ERRBUF_SIZE];
+  bricks_result result = bricks_attach(&handle->consumer, handle->name, NULL, why, sizeof why);
+  if (result == BRICKS_INVALID || result == BRICKS_NOT_FOUND) {
+    const bool is_pipe = result == BRICKS_NOT_FOUND;
+    const bricks_result tapped =
+        bricks_tap(&handle->consumer, handle->name, NULL, NULL, of_tap, sizeof of_tap);
+    handle->copy = tapped == BRICKS_OK;
+    if (tapped == BRICKS_OK || !is_pipe) result = tapped;
+    if (tapped != BRICKS_OK && !is_pipe) memcpy(why, of_tap, sizeof why);
+  }
+  switch (result) {
+    case BRICKS_OK:
+      return 0;
+    case BRICKS_PERMISSION:
+      return pcap_handle_fail(handle, PCAP_ERROR_PERM_DENIED, "%s", why);
+    case BRICKS_NOT_FOUND:
+    case BRICKS_UNREACHABLE:
+    case BRICKS_INVALID:
+      return pcap_handle_fail(handle, PCAP_ERROR_NO_SUCH_DEVICE, "%s", why);
+    default:
+      return pcap_handle_fail(handle, PCAP_ERROR, "%s", why);
+  }
+}
+
 int pcap_handle_activate(struct pcap_handle *handle) {
   if (handle->consumer) {
     return pcap_handle_fail(handle, PCAP_ERROR_ACTIVATED, "bricks:%s is open already",
                             handle->name);
   }
   if (handle->snaplen <= 0 || handle->snaplen > kSnapMax) handle->snaplen = kSnapMax;
-  char why[PCAP_ERRBUF_SIZE];
-  const bricks_result result =
-      bricks_attach(&handle->consumer, handle->name, NULL, why, sizeof why);
-  if (result != BRICKS_OK) {
-    const int code =
-        result == BRICKS_PERMISSION ? PCAP_ERROR_PERM_DENIED
-        : result == BRICKS_NOT_FOUND || result == BRICKS_UNREACHABLE || result == BRICKS_INVALID
-            ? PCAP_ERROR_NO_SUCH_DEVICE
-            : PCAP_ERROR;
-    return pcap_handle_fail(handle, code, "%s", why);
-  }
+  const int fault = open_end(handle);
+  if (fault != 0) return fault;
   handle->linktype = bricks_link_type(handle->consumer);
   handle->dlt = handle->linktype == kLinktypeRaw ? kDltRaw : (int)handle->linktype;
   handle->dead = REAL(pcap_open_dead_with_tstamp_precision)(handle->dlt, handle->snaplen,
@@ -145,7 +162,11 @@ int pcap_handle_activate(struct pcap_handle *handle) {
     return pcap_handle_fail(handle, PCAP_ERROR, "no memory for bricks:%s", handle->name);
   }
   handle->lost_before = bricks_dropped(handle->consumer);
-  return 0;
+  if (!handle->copy) return 0;
+  return pcap_handle_fail(handle, PCAP_WARNING,
+                          "bricks:%s is no pipe: this is a copy of what passes that link, and "
+                          "nobody waits for it",
+                          handle->name);
 }
 
 void pcap_handle_more(struct pcap_handle *handle, bool more) {

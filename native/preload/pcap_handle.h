@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "abi/bricks.h"
+#include "abi/bricks_list.h"
 #include "abi/bricks_writer.h"
 
 struct pcap_handle {
@@ -21,7 +22,8 @@ struct pcap_handle {
                                 activated */
   bricks_consumer *consumer; /* NULL: not activated */
   bricks_writer *writer;     /* NULL: nothing was sent yet */
-  char name[256];            /* of the pipe, without "bricks:" */
+  char name[256];            /* of the pipe or link, without "bricks:" */
+  bool copy;                 /* a tap: a copy of what passes a link */
   char error[PCAP_ERRBUF_SIZE];
   int snaplen, timeout_ms, precision, dlt;
   bool nonblocking;

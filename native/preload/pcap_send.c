@@ -34,6 +34,12 @@ static int inject(struct pcap_handle *h, const void *data, size_t size) {
     return pcap_handle_fail(h, PCAP_ERROR_NOT_ACTIVATED, "bricks:%s has not been activated",
                             h->name);
   }
+  if (h->copy) {
+    return pcap_handle_fail(h, PCAP_ERROR,
+                            "bricks:%s is a copy of what passes a link; nothing can be sent into "
+                            "it",
+                            h->name);
+  }
   if (size > kFrameMax) {
     return pcap_handle_fail(h, PCAP_ERROR, "bricks:%s takes packets of %d bytes, not of %zu",
                             h->name, kFrameMax, size);

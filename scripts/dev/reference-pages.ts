@@ -105,8 +105,17 @@ ${scheme.options.length === 0 ? 'It takes no parameters.\n' : optionTable(scheme
 
 Packets come from ports and go to ports. A port's name says what it is:
 \`scheme:target?name=value&…\`. Two kinds go without a scheme: a plain name is a network interface
-(\`packet:\`), a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end,
+a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end,
 \`eth3}0\` the end that a consumer holds.
+
+A plain interface is opened the best way that this machine has: \`netmap:\` where its kernel module
+is loaded, else \`packet:\`; a parameter that only one of them knows decides, too. \`bricks status\`
+says which it was. With the scheme in front it is that one, or an error.
+
+The \`netmap:\` port is tested against \`libbricks-netmap.so\`, which stands in for the kernel
+module, and against a card of our own making; on a machine with the module,
+\`sudo scripts/dev/netmap-check\` runs the same tests on its pipes, its VALE switch and a veth pair.
+
 
 ${sections.join('\n')}`;
 }

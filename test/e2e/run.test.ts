@@ -15,6 +15,8 @@ const nobody = '65534';
 const has = (program: string): boolean =>
   spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
+const noTcpdump = !has('tcpdump') && 'tcpdump is not installed';
+
 const started = (world: World, ...words: string[]): Promise<Ended> =>
   world.run('bricks', ['run', '--', ...words]);
 
@@ -256,4 +258,31 @@ test('run: tcpdump reads a pipe by its name', {
   );
   assert.equal(out.stdout.trim().split('\n').length, packets);
   assert.equal(out.code, 0, out.stderr);
+});
+
+test('run: tcpdump lists what can be opened; a link opens as a copy', {
+  skip: noTcpdump,
+}, async (t) => {
+  const world = useWorld(t);
+  const script = `
+    lb = Brick.new("LoadBalancer")
+    lb:connect_input("gen:60?flows=9")
+    lb:connect_outputs("eth3", 2)
+    pe = PktEngine.new("e0")
+    pe:link(lb)
+    pe:start()`;
+  const daemon = await world.run('bricks-server', ['-f', world.file('s.lua', script)]);
+  assert.equal(daemon.code, 0, daemon.stderr);
+  const list = await started(world, 'tcpdump', '-D');
+  assert.equal(list.code, 0, list.stderr);
+  for (const name of ['bricks:eth3}0', 'bricks:eth3}1', 'bricks:gen:60?flows=9']) {
+    assert.ok(list.stdout.includes(`.${name} `), `${name} is not in: ${list.stdout}`);
+  }
+  const copy = await started(world, 'tcpdump', '-nc', '50', '-i', 'bricks:gen:60?flows=9');
+  assert.equal(copy.code, 0, copy.stderr);
+  assert.match(copy.stderr, /50 packets captured/);
+  assert.match(copy.stderr, /a copy of what passes that link/);
+  const none = await started(world, 'tcpdump', '-i', 'bricks:eth4}0');
+  assert.match(none.stderr, /eth4\}0/);
+  assert.notEqual(none.code, 0);
 });
