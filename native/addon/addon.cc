@@ -162,8 +162,6 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kPortConnectionsPerUser);
   LIMIT(kPortParametersMax);
   LIMIT(kPortRequestMs);
-  LIMIT(kListedMax);
-  LIMIT(kTapsPerUser);
   LIMIT(kSessionsDefault);
   LIMIT(kSessionsMax);
   LIMIT(kSessionPinsMax);
