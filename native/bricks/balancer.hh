@@ -55,7 +55,10 @@ class PinnedBalancer final : public Brick {
 
   PinnedBalancer(const BalancerOptions& options, SessionTable* table);
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
-  uint16_t settle(const Batch& batch, Index packet, uint64_t digest, uint8_t bits) noexcept;
+  void collect_plain(const Batch& batch, const Index* picks, uint32_t count) noexcept;
+  void collect(const Batch& batch, const Index* picks, uint32_t count) noexcept;
+  uint16_t settle(const Batch& batch, Index packet, uint64_t digest, uint8_t bits,
+                  bool* anew) noexcept;
   uint16_t begin(const Batch& batch, Index packet, uint64_t digest, uint8_t bits) noexcept;
   uint16_t move(const Batch& batch, Index packet, uint64_t digest) noexcept;
   uint32_t choose(const Batch& batch, Index packet, uint64_t digest) const noexcept;

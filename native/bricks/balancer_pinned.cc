@@ -43,6 +43,24 @@ uint64_t PinnedBalancer::digest_of(const Batch& batch, Index packet) const noexc
   return digest ? digest : 1;
 }
 
+void PinnedBalancer::collect_plain(const Batch& batch, const Index* picks,
+                                   uint32_t count) noexcept {
+  const uint64_t salt = salt_;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Index index = picks[i];
+    const uint64_t digest = (uint64_t{batch.packets[index].hash} << 32 | batch.tags[index]) ^ salt;
+    look_.digest[i] = digest + (digest == 0);
+    look_.bits[i] = packet_bits(batch, index);
+  }
+}
+
+void PinnedBalancer::collect(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  for (uint32_t i = 0; i < count; ++i) {
+    look_.digest[i] = digest_of(batch, picks[i]);
+    look_.bits[i] = layered_bits(batch, picks[i], options_.rule);
+  }
+}
+
 void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
   Outlets::List* lists = out.lists();
   const auto count = static_cast<uint32_t>(in.size());
@@ -50,23 +68,16 @@ void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
   for (uint32_t begin_at = 0; begin_at < count; begin_at += kBatchMax) {
     const Index* picks = in.data() + begin_at;
     const uint32_t part = std::min(count - begin_at, kBatchMax);
-    for (uint32_t i = 0; i < part; ++i) {
-      const Index index = picks[i];
-      if (plain_rule_) {
-        const uint64_t digest =
-            (uint64_t{batch.packets[index].hash} << 32 | batch.tags[index]) ^ salt_;
-        look_.digest[i] = digest + (digest == 0);
-        look_.bits[i] = packet_bits(batch, index);
-      } else {
-        look_.digest[i] = digest_of(batch, index);
-        look_.bits[i] = layered_bits(batch, index, options_.rule);
-      }
-      table_->prefetch(look_.digest[i]);
-    }
+    plain_rule_ ? collect_plain(batch, picks, part) : collect(batch, picks, part);
     const uint32_t rest = table_->touch(look_, part);
     for (uint32_t r = 0; r < rest; ++r) {
       const Index i = look_.rest[r];
-      look_.pin[i] = settle(batch, picks[i], look_.digest[i], look_.bits[i]);
+      bool anew = false;
+      look_.pin[i] = settle(batch, picks[i], look_.digest[i], look_.bits[i], &anew);
+      // What follows in the same batch has been looked at before: it is of the new flow.
+      for (uint32_t k = i + 1u; anew && k < part; ++k) {
+        if (look_.digest[k] == look_.digest[i]) look_.pin[k] = look_.pin[i];
+      }
     }
     for (uint32_t i = 0; i < part; ++i) {
       uint16_t outlet = outlet_of_[look_.pin[i]];
@@ -80,11 +91,12 @@ void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
 }
 
 // A packet that begins or changes its session, or is not in its first line of the index.
-uint16_t PinnedBalancer::settle(const Batch& batch, Index packet, uint64_t digest,
-                                uint8_t bits) noexcept {
+uint16_t PinnedBalancer::settle(const Batch& batch, Index packet, uint64_t digest, uint8_t bits,
+                                bool* anew) noexcept {
   uint64_t* word = table_->find(digest);
   if (!word) return begin(batch, packet, digest, bits);
-  if (table_->refresh(word, bits)) {  // a new connection between the same ports: a new flow
+  *anew = table_->refresh(word, bits);
+  if (*anew) {  // a new connection between the same ports: a new flow
     table_->repin(word, pins_[choose(batch, packet, digest)]);
   }
   if (word_bits(*word) & kSessionRead) read(batch, packet, *word, digest);

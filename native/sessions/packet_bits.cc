@@ -18,11 +18,24 @@ bool goes_backward(const Packet& packet, uint32_t network, uint8_t version) noex
 
 }  // namespace
 
+uint8_t packet_bits_anywhere(const Batch& batch, Index index) noexcept {
+  const Packet& packet = batch.packets[index];
+  if ((packet.flags & kPacketLayers) || packet.ip_version == 0) {
+    return layered_bits(batch, index, {});
+  }
+  const uint32_t way = packet.flags & kPacketReverse ? 32 : 0;
+  const uint8_t* ip = packet.data + packet.network;
+  const bool v4 = packet.ip_version == 4;
+  const uint32_t at = packet.network + (v4 ? (ip[0] & 15u) * 4 : 40u) + 13;
+  const bool tcp = (v4 ? ip[9] : ip[6]) == 6;
+  return kTcpBits.bits[way | (tcp && at < packet.length ? packet.data[at] & 31u : 0)];
+}
+
 uint8_t layered_bits(const Batch& batch, Index index, const FlowRule& rule) noexcept {
   const Packet& packet = batch.packets[index];
   if (!(packet.flags & kPacketLayers)) {
     const bool other = rule.outer || rule.addresses_only || packet.ip_version == 0;
-    if (!other) return packet_bits(batch, index);
+    if (!other) return packet_bits_anywhere(batch, index);
     return goes_backward(packet, packet.network, packet.ip_version) ? kSessionBackward
                                                                     : kSessionForward;
   }
@@ -33,12 +46,11 @@ uint8_t layered_bits(const Batch& batch, Index index, const FlowRule& rule) noex
     return goes_backward(packet, at, version) ? kSessionBackward : kSessionForward;
   }
   if (layers.key_network != packet.network) return 0;
-  const uint32_t way = packet.flags & kPacketReverse ? 16 : 0;
+  const uint32_t way = packet.flags & kPacketReverse ? 32 : 0;
   const uint32_t at = layers.transport + 13u;
   const bool has_flags = layers.protocol == 6 && layers.transport && layers.fragment_at == 0;
   if (!has_flags || at >= packet.length) return kTcpBits.bits[way];
-  const uint32_t flags = packet.data[at];
-  return kTcpBits.bits[way | (flags & 7) | (flags >> 1 & 8)];
+  return kTcpBits.bits[way | (packet.data[at] & 31u)];
 }
 
 }  // namespace bricks

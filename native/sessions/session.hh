@@ -91,6 +91,9 @@ struct SessionCounts {
   uint64_t refused = 0;   // new flows for which there was no room
 };
 
+// How many lines of the index are asked for ahead of their use: as many as are under way at once.
+inline constexpr uint32_t kSessionAhead = 20;
+
 // A batch's packets before the table. digest and bits go in (a digest is never 0), pin and rest
 // come out.
 struct SessionBatch {
@@ -98,6 +101,7 @@ struct SessionBatch {
   uint8_t bits[kBatchMax];  // SessionBits that the packet shows, kPacketOpens
   uint16_t pin[kBatchMax];
   Index rest[kBatchMax];
+  alignas(64) uint32_t line[kBatchMax + kSessionAhead];  // the table's own
 };
 
 }  // namespace bricks

@@ -1,4 +1,6 @@
 // The index of the session table: a packet's look, and where words lie.
+#include <algorithm>
+
 #include "sessions/session_table.hh"
 
 #if defined(__x86_64__)
@@ -8,65 +10,103 @@
 namespace bricks {
 
 namespace {
+
 constexpr uint32_t kMovesMax = 2;  // beyond the first: 84 lines looked at, at most
+
+#if defined(__x86_64__)
+
+// A bit for each of the four digests that is the wanted one.
+inline uint32_t matches(const uint64_t* digests, uint64_t digest) noexcept {
+  const __m128i wanted = _mm_set1_epi64x(static_cast<long long>(digest));
+  const auto* pairs = reinterpret_cast<const __m128i*>(digests);
+  const __m128i low = _mm_cmpeq_epi64(_mm_load_si128(pairs), wanted);
+  const __m128i high = _mm_cmpeq_epi64(_mm_load_si128(pairs + 1), wanted);
+  return static_cast<uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(_mm_packs_epi32(low, high))));
 }
 
-// The loop, with the comparison of four digests left to the build: a mask of the ways that match.
-// A packet whose session is not in its first line, or that changes more than the time it was last
-// seen, is for the slow path. Nothing else branches; a word is written only when it changes.
-template <typename Match>
-inline __attribute__((always_inline)) uint32_t SessionTable::touch_with(SessionBatch& batch,
-                                                                        uint32_t count,
-                                                                        Match match) noexcept {
+// The first lines of `count` digests, four at a time: writes up to three more.
+inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t mask,
+                uint32_t* line) noexcept {
+  const __m128i all = _mm_set1_epi32(static_cast<int>(mask));
+  const __m128i half = _mm_srli_epi32(all, 1), end = _mm_set1_epi32(static_cast<int>(lines));
+  for (uint32_t i = 0; i < count; i += 4) {
+    const __m128 a = _mm_load_ps(reinterpret_cast<const float*>(digest + i));
+    const __m128 b = _mm_load_ps(reinterpret_cast<const float*>(digest + i + 2));
+    const __m128i at = _mm_and_si128(_mm_castps_si128(_mm_shuffle_ps(a, b, 0x88)), all);
+    const __m128i there = _mm_or_si128(_mm_cmplt_epi32(at, end), half);
+    _mm_store_si128(reinterpret_cast<__m128i*>(line + i), _mm_and_si128(at, there));
+  }
+}
+
+#else
+
+inline uint32_t matches(const uint64_t* digests, uint64_t digest) noexcept {
+  return uint32_t{digests[0] == digest} | uint32_t{digests[1] == digest} << 1 |
+         uint32_t{digests[2] == digest} << 2 | uint32_t{digests[3] == digest} << 3;
+}
+
+inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t mask,
+                uint32_t* line) noexcept {
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t at = static_cast<uint32_t>(digest[i]) & mask;
+    line[i] = at < lines ? at : at & mask >> 1;
+  }
+}
+
+#endif
+
+}  // namespace
+
+// Looks for packets position(0..count) in the lines `batch.line`[0..count) says. What changes more
+// than the time a session was last seen is for the slow path, like what is not there. Nothing
+// branches on what memory says but the store: for most of a tick of the clock it has nothing to
+// change, and lines stay clean.
+template <typename Position>
+inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& batch,
+                                                                  uint32_t count,
+                                                                  Position position) noexcept {
   constexpr uint64_t kBitsMask = uint64_t{0xff} << kSessionBitsShift;
   constexpr uint64_t kRead = uint64_t{kSessionRead} << kSessionBitsShift;
   const uint64_t seen = (clock_ & 0xffff) << kSessionSeenShift;
+  Line* const lines = lines_;
   uint32_t rest = 0;
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t n = 0; n < count; ++n) {
+    __builtin_prefetch(lines + batch.line[n + kSessionAhead]);
+    const uint32_t i = position(n);
     const uint64_t digest = batch.digest[i];
-    Line& line = lines_[first_of(digest)];
-    const uint32_t ways = match(line.digest, digest);
+    Line& line = lines[batch.line[n]];
+    const uint32_t ways = matches(line.digest, digest);
     uint64_t& word = line.word[static_cast<uint32_t>(__builtin_ctz(ways | 16)) & 3];
     const uint64_t before = word;
     const uint64_t after =
         (before & ~kSessionSeenMask) | seen | uint64_t{batch.bits[i]} << kSessionBitsShift;
     batch.pin[i] = word_pin(before);
-    const bool changes = ((after ^ before) & kBitsMask) | (before & kRead);
-    const bool slow = changes | (ways == 0);
+    const bool slow = (((after ^ before) & kBitsMask) | (before & kRead)) != 0 || ways == 0;
     batch.rest[rest] = static_cast<Index>(i);
     rest += slow;
-    if (!slow && after != before) word = after;
+    if (after != before) word = slow ? before : after;
   }
   return rest;
 }
 
-#if defined(__x86_64__)
-
-uint32_t SessionTable::touch_v2(SessionBatch& batch, uint32_t count) noexcept {
-  return touch_with(batch, count, [](const uint64_t* digests, uint64_t digest) {
-    const __m128i wanted = _mm_set1_epi64x(static_cast<long long>(digest));
-    const auto* pairs = reinterpret_cast<const __m128i*>(digests);
-    const __m128i low = _mm_cmpeq_epi64(_mm_load_si128(pairs), wanted);
-    const __m128i high = _mm_cmpeq_epi64(_mm_load_si128(pairs + 1), wanted);
-    return static_cast<uint32_t>(_mm_movemask_pd(_mm_castsi128_pd(low)) |
-                                 _mm_movemask_pd(_mm_castsi128_pd(high)) << 2);
-  });
-}
-
 uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
-  return touch_v2(batch, count);
+  if (count == 0) return 0;
+  // A processor asks for so many lines at a time and drops prefetches beyond them: so only a few
+  // are ahead. Behind the last, the last again: no test in the loop.
+  const auto begin = [&](uint32_t lines) {
+    std::fill_n(batch.line + lines, kSessionAhead, batch.line[lines - 1]);
+    for (uint32_t i = 0; i < kSessionAhead; ++i) __builtin_prefetch(lines_ + batch.line[i]);
+  };
+  aim(batch.digest, count, line_count_, mask_, batch.line);
+  begin(count);
+  const uint32_t others = look(batch, count, [](uint32_t n) { return n; });
+  if (others == 0) return 0;
+  for (uint32_t r = 0; r < others; ++r) {
+    batch.line[r] = second_of(batch.digest[batch.rest[r]]);
+  }
+  begin(others);
+  return look(batch, others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
 }
-
-#else
-
-uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
-  return touch_with(batch, count, [](const uint64_t* digests, uint64_t digest) {
-    return uint32_t{digests[0] == digest} | uint32_t{digests[1] == digest} << 1 |
-           uint32_t{digests[2] == digest} << 2 | uint32_t{digests[3] == digest} << 3;
-  });
-}
-
-#endif
 
 int32_t SessionTable::find_in(uint32_t line, uint64_t digest) const noexcept {
   for (int32_t way = 0; way < 4; ++way) {

@@ -224,6 +224,7 @@ bool SessionTable::refresh(uint64_t* word, uint8_t bits) noexcept {
   }
   const uint64_t kept = *word & ~(uint64_t{0xff} << kSessionBitsShift);
   *word = stamp(kept | uint64_t{after} << kSessionBitsShift);
+  if (after == before) return anew;  // as most are: the record is not looked at
   const uint8_t protocol = records_[entry].key.protocol;
   // A time-out that has become shorter cannot wait until the old one has passed.
   if (session_idle_seconds(before, protocol) != session_idle_seconds(after, protocol) ||

@@ -35,7 +35,6 @@ class SessionTable {
     if (now >> kSessionTickShift != ticked_) advance(now >> kSessionTickShift, most);
   }
 
-  void prefetch(uint64_t digest) const noexcept { __builtin_prefetch(lines_ + first_of(digest)); }
   // For each of `count` packets whose session is there and stays as it is: marks it as seen now and
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
   // begin. Returns how many.
@@ -94,9 +93,8 @@ class SessionTable {
   uint64_t stamp(uint64_t word) const noexcept {
     return (word & ~kSessionSeenMask) | (clock_ & 0xffff) << kSessionSeenShift;
   }
-  template <typename Match>
-  uint32_t touch_with(SessionBatch& batch, uint32_t count, Match match) noexcept;
-  uint32_t touch_v2(SessionBatch& batch, uint32_t count) noexcept;
+  template <typename Position>
+  uint32_t look(SessionBatch& batch, uint32_t count, Position position) noexcept;
 
   Line* lines_ = nullptr;
   uint32_t line_count_ = 0, mask_ = 0;  // mask: of the next power of two, less one
