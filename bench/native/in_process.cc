@@ -40,7 +40,7 @@ class Lane {
     }
     must(Plan::build(graph, nullptr, context_, &plan_));
     for (const auto& output : plan_->outputs) {
-      auto* pipe = dynamic_cast<PipeOutput*>(output->port.get());
+      const PipeOutput* pipe = output->port->pipe();
       if (!pipe) continue;
       const auto& share = *pipe->share();
       void* memory =
@@ -78,7 +78,7 @@ class Lane {
   // received + copies - delivered - dropped - held; and how much was dropped.
   void check(const char* name) {
     plan_->flush(1, true);
-    uint64_t in = 0, out = 0, dropped = 0;
+    uint64_t in = 0, out = 0, dropped = 0, lost = 0;
     for (const auto& input : plan_->inputs) in += input->cell.packets;
     for (const auto& brick : plan_->bricks) {
       in += brick->cell.copies;
@@ -86,6 +86,12 @@ class Lane {
     }
     for (const auto& output : plan_->outputs) {
       out += output->cell.delivered + output->cell.held + output->cell.dropped_total();
+      lost += output->cell.dropped_total();
+    }
+    if (lost) {  // what is dropped costs nothing: no figure of what is delivered
+      std::fprintf(stderr, "bench: %s: %llu packets were lost\n", name,
+                   static_cast<unsigned long long>(lost));
+      std::exit(1);
     }
     if (in != out + dropped) {
       std::fprintf(stderr, "bench: %s: the ledger does not balance\n", name);

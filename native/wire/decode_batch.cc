@@ -23,10 +23,10 @@ constexpr uint32_t kFastBytes = 38;  // through the ports
 constexpr uint32_t kTotalMin = 24;   // what the IP header's total length covers of them
 constexpr uint32_t kTcpUdp = 1u << 6 | 1u << 17;
 
-inline void store_found(Batch& batch, uint32_t i, uint64_t digest, bool reverse) noexcept {
-  batch.packets[i].hash = static_cast<uint32_t>(digest >> 32);
-  batch.tags[i] = static_cast<uint32_t>(digest);
-  set_tail<14, 4, 0>(batch.packets[i], reverse);
+inline void store_found(Packet& packet, uint32_t& tag, uint64_t digest, bool reverse) noexcept {
+  packet.hash = static_cast<uint32_t>(digest >> 32);
+  tag = static_cast<uint32_t>(digest);
+  set_tail<14, 4, 0>(packet, reverse);
 }
 
 // Total length: no less than we read, no more than there is (a packet that is cut goes the slow
@@ -83,41 +83,54 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 
-// The loop, with the ordering of the two words left to the build: low and high in lane 0. It calls
-// nothing, so all it needs stays in registers, and ends at the first packet of another kind.
-#define BRICKS_DECODE_LOOP(ORDER)                                                                \
-  const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle);    \
-  const __m128i source = constant(kSource), target = constant(kTarget);                          \
-  const __m128i tunnels = constant(kPorts.bytes);                                                \
-  const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                     \
-  for (const uint32_t count = batch.count; i < count; ++i) {                                     \
-    const Packet& packet = batch.packets[i];                                                     \
-    const uint8_t* frame = packet.data;                                                          \
-    __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data); \
-    if (__builtin_expect(packet.length >= kFastBytes, 1)) {                                      \
-      const __m128i behind = unaligned(frame + 22);                                              \
-      const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);     \
-      const __m128i from = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, source), tunnels);           \
-      const __m128i to = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, target), tunnels);             \
-      const __m128i odd = _mm_or_si128(off, _mm_or_si128(from, to));                             \
-      if (__builtin_expect(_mm_testz_si128(odd, odd) && (kTcpUdp >> (frame[23] & 31) & 1) &&     \
-                               total_fits(frame, packet.length),                                 \
-                           1)) {                                                                 \
-        const __m128i ends = _mm_shuffle_epi8(behind, key);                                      \
-        uint64_t low, high;                                                                      \
-        bool reverse;                                                                            \
-        ORDER                                                                                    \
-        store_found(batch, i, multiply_fold(low ^ seed0, high ^ seed1), reverse);                \
-        continue;                                                                                \
-      }                                                                                          \
-    }                                                                                            \
-    break;                                                                                       \
-  }                                                                                              \
-  return i;
+// What is left to the build: STATE is set up before the loop; ODD says whether the 16 bytes
+// `behind`, or the kind that `off` tells, are not plain; ORDER makes low, high and reverse of
+// `ends`. The loop calls nothing, so all it needs stays in registers, and ends at the first packet
+// of another kind. The last packets have none to ask for ahead of them: they are a loop of their
+// own.
+#define BRICKS_DECODE_PART(UNTIL, AHEAD, ODD, ORDER)                                       \
+  for (Packet* const until = UNTIL; packet < until; ++packet, ++tag) {                     \
+    const uint8_t* frame = packet->data;                                                   \
+    AHEAD;                                                                                 \
+    if (__builtin_expect(packet->length < kFastBytes, 0)) goto other;                      \
+    const __m128i behind = unaligned(frame + 22);                                          \
+    const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask); \
+    bool odd;                                                                              \
+    ODD;                                                                                   \
+    if (__builtin_expect(odd || !(kTcpUdp >> (frame[23] & 31) & 1), 0)) goto other;        \
+    if (__builtin_expect(!total_fits(frame, packet->length), 0)) goto other;               \
+    const __m128i ends = _mm_shuffle_epi8(behind, key);                                    \
+    uint64_t low, high;                                                                    \
+    bool reverse;                                                                          \
+    ORDER;                                                                                 \
+    store_found(*packet, *tag, multiply_fold(low ^ seed0, high ^ seed1), reverse);         \
+  }
+
+#define BRICKS_DECODE_LOOP(STATE, ODD, ORDER)                                                 \
+  const __m128i mask = constant(kMask), wanted = constant(kWanted), key = constant(kShuffle); \
+  const uint64_t seed0 = seed.word[0], seed1 = seed.word[1];                                  \
+  Packet *packet = batch.packets + i, *const end = batch.packets + batch.count;               \
+  uint32_t* tag = batch.tags + i;                                                             \
+  STATE;                                                                                      \
+  BRICKS_DECODE_PART(batch.count > kPrefetchAhead ? end - kPrefetchAhead : batch.packets,     \
+                     __builtin_prefetch(packet[kPrefetchAhead].data), ODD, ORDER)             \
+  BRICKS_DECODE_PART(end, (void)0, ODD, ORDER)                                                \
+  other:                                                                                      \
+  return static_cast<uint32_t>(packet - batch.packets);
+
+// Both ports at once, in a register of 32 bytes.
+#define BRICKS_STATE_WIDE                                                       \
+  const __m256i ports = _mm256_set_m128i(constant(kTarget), constant(kSource)); \
+  const __m256i tunnels = _mm256_broadcastsi128_si256(constant(kPorts.bytes))
+#define BRICKS_ODD_WIDE                                                                 \
+  const __m256i both = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(behind), ports); \
+  const __m256i any =                                                                   \
+      _mm256_or_si256(_mm256_cmpeq_epi16(both, tunnels), _mm256_zextsi128_si256(off));  \
+  odd = !_mm256_testz_si256(any, any)
 
 __attribute__((target("arch=x86-64-v4"))) uint32_t decode_v4(Batch& batch, uint32_t i,
                                                              const HashSeed& seed) noexcept {
-  BRICKS_DECODE_LOOP({
+  BRICKS_DECODE_LOOP(BRICKS_STATE_WIDE, BRICKS_ODD_WIDE, {
     const __m128i other = _mm_shuffle_epi32(ends, 0x4e);
     low = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_min_epu64(ends, other)));
     high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_max_epu64(ends, other)));
@@ -136,10 +149,18 @@ __attribute__((target("arch=x86-64-v4"))) uint32_t decode_v4(Batch& batch, uint3
 
 __attribute__((target("arch=x86-64-v3"))) uint32_t decode_v3(Batch& batch, uint32_t i,
                                                              const HashSeed& seed) noexcept {
-    BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)}
+    BRICKS_DECODE_LOOP(BRICKS_STATE_WIDE, BRICKS_ODD_WIDE, BRICKS_ORDER_BY_COMPARE)}
+#define BRICKS_STATE_NARROW                                             \
+  const __m128i source = constant(kSource), target = constant(kTarget); \
+  const __m128i tunnels = constant(kPorts.bytes)
+#define BRICKS_ODD_NARROW                                                          \
+  const __m128i from = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, source), tunnels); \
+  const __m128i to = _mm_cmpeq_epi16(_mm_shuffle_epi8(behind, target), tunnels);   \
+  const __m128i any = _mm_or_si128(off, _mm_or_si128(from, to));                   \
+  odd = !_mm_testz_si128(any, any)
 
-uint32_t decode_v2(Batch& batch, uint32_t i,
-                   const HashSeed& seed) noexcept {BRICKS_DECODE_LOOP(BRICKS_ORDER_BY_COMPARE)}
+uint32_t decode_v2(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
+    BRICKS_DECODE_LOOP(BRICKS_STATE_NARROW, BRICKS_ODD_NARROW, BRICKS_ORDER_BY_COMPARE)}
 
 // By features, which clang 14 knows, too; every processor with the last of a level has all of it.
 Decoder best_decoder() noexcept {
@@ -169,7 +190,7 @@ uint32_t decode_scalar(Batch& batch, uint32_t i, const HashSeed& seed) noexcept 
         endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
     const uint64_t b =
         endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
-    store_found(batch, i, digest_endpoints(a, b, seed), a > b);
+    store_found(batch.packets[i], batch.tags[i], digest_endpoints(a, b, seed), a > b);
   }
   return i;
 }
