@@ -7,6 +7,7 @@
 namespace bricks {
 namespace {
 
+constexpr uint32_t kGiveBackShare = 4;  // a fourth of a ring that is read goes back
 constexpr uint32_t kAhead = 8;  // slots whose packets are fetched before they are handed out
 
 }  // namespace
@@ -111,11 +112,14 @@ uint32_t NetmapInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell&
   batch.plain = rings_[0].is.stride <= kBufferPayload;
   batch.region = device_->region();
   const auto count = static_cast<uint32_t>(rings_.size());
-  // What is there first; the system call only when nothing is, for it also gives slots back.
-  for (int round = 0; round < 2 && batch.count == 0 && !gone_.load(std::memory_order_relaxed);
-       ++round) {
+  // What is there first; the system call when nothing is, or when the kernel runs out of slots to
+  // receive into, for it also gives slots back.
+  const bool early = released_ >= rings_[0].is.slots / kGiveBackShare;
+  for (int round = early ? 1 : 0;
+       round < 2 && batch.count == 0 && !gone_.load(std::memory_order_relaxed); ++round) {
     if (round == 1) {
       if (const int error = device_->sync(); error != 0) gone_.store(error);
+      released_ = 0;
     }
     for (uint32_t turn = 0; turn < count && batch.count < max; ++turn) {
       const uint32_t i = next_ + turn < count ? next_ + turn : next_ + turn - count;
@@ -140,6 +144,7 @@ void NetmapInput::release(Batch& batch) noexcept {
   batch.count = 0;
   for (Ring& ring : rings_) {
     if (ring.given == ring.cursor) continue;
+    released_ += ring.is.distance(ring.given, ring.cursor);
     ring.given = ring.cursor;
     ring.is.advance(ring.cursor);
   }

@@ -47,7 +47,8 @@ class NetmapInput final : public Input {
   const std::unique_ptr<NetmapDevice> device_;
   const std::string note_;
   std::vector<Ring> rings_;
-  uint32_t next_ = 0;  // ring to begin with
+  uint32_t next_ = 0;      // ring to begin with
+  uint32_t released_ = 0;  // slots given back since the last system call
   bool padded_ = true;
   Taken taken_[kBatchMax];           // where the packets of the batch lie
   std::atomic<int> gone_{0};         // errno after which there is nothing any more
