@@ -11,7 +11,7 @@ constexpr const PortScheme* kSchemes[] = {&kPacketScheme, &kNetmapScheme, &kXdpS
                                           &kPcapScheme,   &kFifoScheme,   &kTapScheme, &kTcpScheme,
                                           &kVethScheme,   &kGenScheme,    &kNullScheme};
 // The ways to open a plain interface, best first; the last one serves any.
-constexpr const PortScheme* kInterfaceSchemes[] = {&kNetmapScheme, &kPacketScheme};
+constexpr const PortScheme* kInterfaceSchemes[] = {&kNetmapScheme, &kXdpScheme, &kPacketScheme};
 
 struct Opening {
   PortName name;

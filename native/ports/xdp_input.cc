@@ -1,8 +1,6 @@
 #include "ports/xdp_input.hh"
 
-#include <linux/ethtool.h>
 #include <linux/if_packet.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -14,22 +12,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ports/xdp_choice.hh"
+
 namespace bricks {
 namespace {
 
 constexpr Nanos kLookEvery = 250'000'000;
 
 enum News : uint32_t { kNewsDown = 1, kNewsGone = 2, kNewsOversize = 4, kNewsTags = 8 };
-
-// Some take the tag out and say it elsewhere, where AF_XDP has no place for it.
-bool strips_tags(int fd, const Interface& interface) {
-  ethtool_value value{};
-  value.cmd = ETHTOOL_GFLAGS;
-  ifreq request{};
-  interface.name.copy(request.ifr_name, IFNAMSIZ - 1);
-  request.ifr_data = reinterpret_cast<char*>(&value);
-  return ioctl(fd, SIOCETHTOOL, &request) == 0 && (value.data & ETH_FLAG_RXVLAN);
-}
 
 // Of what the kernel counts, packets that were lost. Copying, it counts each that found no buffer
 // twice, and each that is too long once; a driver that needs no copies counts its attempts to get
@@ -60,7 +50,7 @@ Status XdpInput::open(const std::string& name, const XdpSettings& settings,
   if (status.ok()) status = made->open_queues();
   if (status.ok()) status = made->start();
   if (!status.ok()) return status;
-  if (strips_tags(made->control_, interface)) made->news_ = kNewsTags;
+  if (strips_tags(interface)) made->news_ = kNewsTags;
   *input = std::move(made);
   return {};
 }

@@ -1,5 +1,8 @@
 // The xdp: scheme: a network interface through AF_XDP.
+#include <algorithm>
+
 #include "ports/port_schemes.hh"
+#include "ports/xdp_choice.hh"
 #include "ports/xdp_input.hh"
 #include "ports/xdp_output.hh"
 
@@ -37,16 +40,65 @@ XdpSettings read_settings(const Options& parameters, const PortContext& context)
   return settings;
 }
 
+// Asks for AF_XDP itself, by what only it knows.
+bool asks_for_xdp(const PortName& name) {
+  return std::any_of(name.parameters.begin(), name.parameters.end(), [](const auto& parameter) {
+    return parameter.first != "promisc" && parameter.first != "ring";
+  });
+}
+
+// `ring` counts other things elsewhere.
+bool suits(const PortName& name) {
+  if (asks_for_xdp(name)) return true;
+  for (const auto& [key, value] : name.parameters)
+    if (key == "ring") return false;
+  Interface interface;
+  return find_xdp_interface(name.target, &interface).ok() &&
+         why_not_xdp(look_for_xdp(interface)).empty();
+}
+
+// A plain interface for which nobody said AF_XDP: zero-copy, or AF_PACKET, as describe() says.
+bool is_chosen(const PortName& name) {
+  return name.scheme == kPlainInterface && !asks_for_xdp(name);
+}
+
+XdpSettings chosen_settings(XdpSettings settings) {
+  settings.mode = XdpMode::zero_copy;
+  settings.attach = XdpAttach::driver;
+  return settings;
+}
+
+Status packet_options(const PortName& name, Options* options) {
+  for (const auto& [key, value] : name.parameters) (*options)[key] = value;
+  return check_options(name.text, kPacketScheme.options, options);
+}
+
 Status open_xdp_input(const PortName& name, const Options& parameters, const PortContext& context,
                       std::unique_ptr<Input>* input) {
-  return XdpInput::open(name.target, read_settings(parameters, context), context.shared_region,
-                        input);
+  const XdpSettings settings = read_settings(parameters, context);
+  if (!is_chosen(name)) {
+    return XdpInput::open(name.target, settings, context.shared_region, input);
+  }
+  if (XdpInput::open(name.target, chosen_settings(settings), context.shared_region, input).ok()) {
+    return {};
+  }
+  Options options;
+  if (Status status = packet_options(name, &options); !status.ok()) return status;
+  return kPacketScheme.open_input(name, options, context, input);
 }
 
 Status open_xdp_output(const PortName& name, const Options& parameters, const PortContext& context,
                        std::unique_ptr<Output>* output) {
-  return XdpOutput::open(name.target, read_settings(parameters, context), context.shared_region,
-                         output);
+  const XdpSettings settings = read_settings(parameters, context);
+  if (!is_chosen(name)) {
+    return XdpOutput::open(name.target, settings, context.shared_region, output);
+  }
+  if (XdpOutput::open(name.target, chosen_settings(settings), context.shared_region, output).ok()) {
+    return {};
+  }
+  Options options;
+  if (Status status = packet_options(name, &options); !status.ok()) return status;
+  return kPacketScheme.open_output(name, options, context, output);
 }
 
 }  // namespace
@@ -59,6 +111,7 @@ const PortScheme kXdpScheme = {
     .options = kXdpOptions,
     .open_input = open_xdp_input,
     .open_output = open_xdp_output,
+    .serves = suits,
 };
 
 }  // namespace bricks

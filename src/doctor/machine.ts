@@ -13,6 +13,7 @@ const capabilities: readonly (readonly [
 ])[] = [
   ['cap_net_raw', 13, true, 'opening interfaces'],
   ['cap_net_admin', 12, false, 'large receive buffers, making tap and veth interfaces'],
+  ['cap_bpf', 39, false, 'AF_XDP (xdp:)'],
   ['cap_sys_nice', 23, false, 'real-time priority for engines'],
   ['cap_ipc_lock', 14, false, 'memory that is never paged out'],
 ];

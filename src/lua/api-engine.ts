@@ -201,8 +201,8 @@ export const engineClass: ApiClass = {
           type: 'options',
           optional: true,
           summary:
-            'shared = true: one memory region for gen: and all pipes; pipe_slots; spill: buffers ' +
-            'for what full pipes cannot take; sessions: live flows that are remembered, ' +
+            'shared = true: one memory region for gen:, xdp: and all pipes; pipe_slots; spill: ' +
+            'buffers for what full pipes cannot take; sessions: live flows that are remembered, ' +
             '1,048,576 where none is given; busy = true: never sleep; batch',
         },
       ],

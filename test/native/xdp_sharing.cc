@@ -17,6 +17,7 @@
 #include "port_conformance.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/port_registry.hh"
+#include "ports/xdp_choice.hh"
 #include "xdp_network.hh"
 
 using namespace bricks;
@@ -282,8 +283,42 @@ void opening_says_what_is_wrong() {
   }
 }
 
+// A name without a scheme: veth is copied either way, so it stays where the system keeps its
+// packets.
+void plain_names_stay_with_packet() {
+  Interface interface;
+  CHECK(find_interface("far", &interface).ok());
+  const XdpFacts facts = look_for_xdp(interface);
+  CHECK_EQ(why_not_xdp(facts), "its driver announces no zero-copy");
+  CHECK(!facts.addressed && !facts.has_program && !facts.enslaved);
+  CHECK(open_in("far")->describe().find("AF_PACKET on far") == 0);
+  CHECK(open_out("far")->describe().find("AF_PACKET on far") == 0);
+  CHECK(run("ip addr add 192.0.2.1/24 dev far"));
+  CHECK(look_for_xdp(interface).addressed);
+  auto input = open_in("xdp:far");
+  CHECK(look_for_xdp(interface).has_program);
+}
+
 }  // namespace
 
+TEST(xdp_choice) {
+  XdpFacts good;
+  good.features = 8;
+  good.mtu = 1500;
+  CHECK_EQ(why_not_xdp(good), "");
+  const auto refused = [&](void (*spoil)(XdpFacts&)) {
+    XdpFacts facts = good;
+    spoil(facts);
+    CHECK(!why_not_xdp(facts).empty());
+  };
+  refused([](XdpFacts& facts) { facts.features = 7; });
+  refused([](XdpFacts& facts) { facts.addressed = true; });
+  refused([](XdpFacts& facts) { facts.enslaved = true; });
+  refused([](XdpFacts& facts) { facts.strips_tags = true; });
+  refused([](XdpFacts& facts) { facts.has_program = true; });
+  refused([](XdpFacts& facts) { facts.mtu = 2031; });
+  in_xdp_network(plain_names_stay_with_packet);
+}
 TEST(xdp_shared_queue) { in_xdp_network(input_and_output_share_a_queue); }
 TEST(xdp_region) { in_xdp_network(region_is_the_memory); }
 TEST(xdp_engine_to_pipe) { in_xdp_network(engine_hands_frames_to_a_pipe); }
