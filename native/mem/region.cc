@@ -71,10 +71,10 @@ void Region::use_huge_pages(uint64_t begin, uint64_t end) noexcept {
   begin = round_up(begin, kHugePage);
   end = end / kHugePage * kHugePage;
   if (begin >= end) return;
-  // A huge page can only take the place of something: one touch each.
+  // A huge page can only take the place of something: one touch each, which must not undo what an
+  // engine or a device writes there meanwhile.
   for (uint64_t at = begin; at < end; at += kHugePage) {
-    auto* byte = reinterpret_cast<volatile uint8_t*>(base_ + at);
-    *byte = *byte;
+    __atomic_fetch_or(base_ + at, uint8_t{0}, __ATOMIC_RELAXED);
   }
   madvise(base_ + begin, end - begin, MADV_COLLAPSE);
 }

@@ -1,6 +1,10 @@
 // xdp: on a veth pair in a network namespace of the test's own: copy mode, its program in veth's
 // driver and behind it.
+#include <fcntl.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <map>
 
 #include "check.hh"
 #include "packet_network.hh"
@@ -121,6 +125,35 @@ void long_frames_are_oversize() {
   CHECK(input->take_warning().find("more than 2048 bytes") != std::string::npos);
 }
 
+std::map<int, std::string> open_files() {
+  std::map<int, std::string> files;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const std::string what = std::filesystem::read_symlink(each.path(), gone).string();
+    if (!gone) files[std::stoi(each.path().filename())] = what;
+  }
+  return files;
+}
+
+// Nothing stays open, and nothing goes to programs that are started meanwhile: a socket or a link
+// in their hands would hold the interface.
+void files_are_closed_and_not_inherited() {
+  const auto before = open_files();
+  {
+    auto input = open_in("xdp:far");
+    auto output = open_out("xdp:far");
+    for (const auto& [fd, what] : open_files()) {
+      if (before.count(fd) || what.starts_with("/proc")) continue;
+      if (fcntl(fd, F_GETFD) & FD_CLOEXEC) continue;
+      std::printf("  inherited: %s\n", what.c_str());
+      ++check::failures;
+    }
+  }
+  CHECK_EQ(refusal("xdp:far?queue=7").code, Code::invalid_argument);
+  CHECK_EQ(refusal("xdp:far?mode=zerocopy").code, Code::unsupported);
+  CHECK_EQ(open_files().size(), before.size());
+}
+
 // The kernel's own stack gets the packets again, and promiscuous mode ends, when the port closes.
 void closing_gives_the_interface_back() {
   CHECK(!is_promiscuous("far"));
@@ -235,6 +268,9 @@ TEST(xdp_kernel_drops) { in_xdp_network(kernel_drops_are_counted); }
 TEST(xdp_batches_held) { in_xdp_network(batches_held_keep_their_bytes); }
 TEST(xdp_oversize) { in_xdp_network(long_frames_are_oversize); }
 TEST(xdp_closes) { in_xdp_network(closing_gives_the_interface_back); }
+TEST(xdp_files) {
+  in_xdp_network(files_are_closed_and_not_inherited, "numrxqueues 2 numtxqueues 2");
+}
 TEST(xdp_queues) { in_xdp_network(queues_are_taken_apart, "numrxqueues 2 numtxqueues 2"); }
 TEST(xdp_output) { in_xdp_network(output_transmits); }
 TEST(xdp_output_refuses) { in_xdp_network(output_refuses); }
