@@ -109,8 +109,9 @@ a name with a brace and a number is a pipe: \`eth3{0\` is the engine's end,
 \`eth3}0\` the end that a consumer holds.
 
 A plain interface is opened the best way that this machine has: \`netmap:\` where its kernel module
-is loaded, \`xdp:\` where [that suits](internals.md#af_xdp), else \`packet:\`; a parameter that only one of them knows decides, too. \`bricks status\`
-says which it was. With the scheme in front it is that one, or an error.
+is loaded, \`xdp:\` where [that suits](internals.md#af_xdp), else \`packet:\`; a parameter that only
+one of them knows decides, too. \`bricks status\` says which it was.
+With the scheme in front it is that one, or an error.
 
 The \`netmap:\` port is tested against \`libbricks-netmap.so\`, which stands in for the kernel
 module, and against a card of our own making; on a machine with the module,

@@ -17,6 +17,7 @@
 #include "port_conformance.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/port_registry.hh"
+#include "ports/port_schemes.hh"
 #include "ports/xdp_choice.hh"
 #include "xdp_network.hh"
 
@@ -293,9 +294,25 @@ void plain_names_stay_with_packet() {
   CHECK(!facts.addressed && !facts.has_program && !facts.enslaved);
   CHECK(open_in("far")->describe().find("AF_PACKET on far") == 0);
   CHECK(open_out("far")->describe().find("AF_PACKET on far") == 0);
+  CHECK(open_in("far?ring=32")->describe().find("AF_PACKET on far") == 0);
+  CHECK(open_in("far?mode=copy")->describe().find("AF_XDP on far") == 0);
+  CHECK(open_out("near?busy_poll=8")->describe().find("AF_XDP on near") == 0);
+  CHECK_EQ(refusal("far?mode=copy&block=512").code, Code::invalid_argument);
+  // Chosen, but refused when it is tried: AF_PACKET after all.
+  PortName name;
+  CHECK(parse_port_name("far?promisc=0", &name).ok());
+  Options options = {{"promisc", std::string("0")}};
+  CHECK(check_options("far", kXdpScheme.options, &options).ok());
+  std::unique_ptr<Input> input;
+  std::unique_ptr<Output> output;
+  CHECK(kXdpScheme.open_input(name, options, {}, &input).ok());
+  CHECK(kXdpScheme.open_output(name, options, {}, &output).ok());
+  CHECK_EQ(input->describe(), "AF_PACKET on far, TPACKET_V3, 16 MiB");
+  CHECK(output->describe().find("AF_PACKET on far") == 0);
+  CHECK(!has_program("far"));
   CHECK(run("ip addr add 192.0.2.1/24 dev far"));
   CHECK(look_for_xdp(interface).addressed);
-  auto input = open_in("xdp:far");
+  input = open_in("xdp:far");
   CHECK(look_for_xdp(interface).has_program);
 }
 
