@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "abi/bricks_list.h"
 
 enum { kBatch = 256, kWhyBytes = 768, kWordsMax = 64 };
 /* Waits are cut into slices: a signal that comes just before one starts is seen after it. */
@@ -64,6 +67,21 @@ static void tap_instead(struct cat *cat, const char *why) {
   execv(launcher, words);
 }
 
+/* A name of the form "a{0" is a pipe that programs may fill one day, or a link there is now. */
+static bool is_link(const char *name) {
+  bricks_listed *rows = NULL;
+  uint32_t count = 0;
+  const bricks_options options = {.timeout_ms = 0};
+  char why[kWhyBytes];
+  bool found = false;
+  if (bricks_list(&rows, &count, &options, why, sizeof why) != BRICKS_OK) return false;
+  for (uint32_t i = 0; i < count && !found; ++i) {
+    found = rows[i].kind != BRICKS_LISTED_PIPE && strcmp(rows[i].name, name) == 0;
+  }
+  free(rows);
+  return found;
+}
+
 /* Attaches, waiting for daemon and pipe. 0, or the exit code. */
 static int attach(struct cat *cat) {
   char why[kWhyBytes];
@@ -80,11 +98,14 @@ static int attach(struct cat *cat) {
     if (result == BRICKS_OK) return 0;
     const bool not_yet = result == BRICKS_TIMEOUT || result == BRICKS_INTERRUPTED ||
                          result == BRICKS_UNREACHABLE || result == BRICKS_NOT_FOUND;
+    if (result == BRICKS_INVALID || result == BRICKS_BUSY ||
+        (result == BRICKS_NOT_FOUND && is_link(cat->options.pipe))) {
+      tap_instead(cat, why);
+    }
     if (not_yet && left != 0) {
       if (result != BRICKS_INTERRUPTED) say_waiting(cat, why);
       continue;
     }
-    if (result == BRICKS_INVALID || result == BRICKS_BUSY) tap_instead(cat, why);
     fprintf(stderr, "bricks cat: %s\n", why);
     return not_yet ? CAT_TIMEOUT : (int)result;
   }

@@ -28,10 +28,12 @@ function consume(world: World, pipe: string, ...args: string[]): Program {
 
 test('stopped, continued, killed, restarted: status says so each time', async (t) => {
   const world = useWorld(t);
+  // At a pace that any consumer keeps up with: one that does not counts as lost, too.
+  writeTraffic(`${world.folder}/in.pcap`, { seed: 76, flows: 300 });
   await serve(
     world,
     `lb = Brick.new("LoadBalancer")
-     lb:connect_input("gen:60?flows=1000")
+     lb:connect_input("pcap:${world.folder}/in.pcap?lossless=0&speed=1&loop=1000")
      lb:connect_output("live{0?heartbeat=1.5", "live{1?heartbeat=1.5")
      pe = PktEngine.new("e0") pe:link(lb) pe:start()`,
   );
