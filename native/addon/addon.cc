@@ -156,6 +156,7 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kOutputFullMs);
   LIMIT(kOutputLookMs);
   LIMIT(kRestartBufferMaxMs);
+  LIMIT(kListedMax);
   LIMIT(kLosslessStallMs);
   LIMIT(kConsumersWaitingMax);
   LIMIT(kPortConnectionsMax);
