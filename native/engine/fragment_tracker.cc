@@ -45,6 +45,15 @@ Status FragmentTracker::create(const std::string& engine,
 
 void FragmentTracker::expect(std::span<const Source* const> sources) {
   sources_.assign(sources.begin(), sources.end());
+  if (!resting_) return;
+  resting_ = false;
+  unseen_ = UINT64_MAX;
+  seen_after_ = 0;
+  for (const Source* source : sources_) {
+    if (source->latest == 0) continue;  // nothing has come yet
+    unseen_ = std::min(unseen_, source->latest);
+    seen_after_ = std::max(seen_after_, source->latest + kHold);
+  }
 }
 
 void FragmentTracker::leave(const Source& source) noexcept {
@@ -176,6 +185,7 @@ bool FragmentTracker::hold(const Batch& batch, Index i) noexcept {
   const Layers& layers = batch.layers[i];
   const bool quoted = layers.key_network != batch.packets[i].network;
   if (quoted || layers.fragment_at == 0) return false;
+  if (passed_unseen(batch.packets[i].timestamp)) return false;
   const Place place = held_->take(batch, i);
   // full() keeps room for a batch, and there is one batch between two releases.
   if (place == HeldPackets::kNowhere) return false;

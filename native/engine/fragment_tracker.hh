@@ -20,6 +20,8 @@ class FragmentTracker final : public Brick {
 
   // Inputs' sources, now and after every change of the graph. Engine's thread.
   void expect(std::span<const Source* const> sources) override;
+  // No brick goes by flows for now: packets pass by unseen until expect() is called.
+  void rest() noexcept { resting_ = true; }
   // An input goes: what is held of datagrams that it had a part in is due.
   void leave(const Source& source) noexcept;
   // To outlet 0, the only one. The batch is decoded and has its source; `out` counts for that.
@@ -68,6 +70,7 @@ class FragmentTracker final : public Brick {
   void make_ready(Slot slot, uint32_t flow) noexcept;
   Nanos watermark() const noexcept;
   bool expired(const Datagram& datagram, Nanos now) const noexcept;
+  bool passed_unseen(Nanos time) const noexcept { return time >= unseen_ && time <= seen_after_; }
   bool full() const noexcept { return !held_->has_room(kBatchMax); }
 
   std::unique_ptr<HeldPackets> held_;
@@ -79,6 +82,8 @@ class FragmentTracker final : public Brick {
   std::vector<FragmentFlow> flows_;  // of what is ready, by HeldPackets::note
   std::vector<uint64_t> released_;   // flows whose packets of this batch go behind what is ready
   std::vector<const Source*> sources_;
+  bool resting_ = true;
+  Nanos unseen_ = UINT64_MAX, seen_after_ = 0;  // packet time: first fragments may have passed
   uint64_t followed_ = 0, waited_ = 0, incomplete_ = 0, gave_way_ = 0, overtook_ = 0;
 };
 

@@ -178,7 +178,8 @@ Nanos Plan::due_at() const noexcept {
 }
 
 void Plan::introduce_sources() noexcept {
-  if (fragments) fragments->expect(input_sources_);
+  if (fragments && reads_flows_) fragments->expect(input_sources_);
+  if (fragments && !reads_flows_) fragments->rest();
   for (const uint32_t n : holders_) nodes_[n].slot->brick->expect(nodes_[n].sources);
 }
 

@@ -177,6 +177,22 @@ TEST(fragments_without_a_first_one_go_by_addresses_when_their_time_is_over) {
   CHECK_EQ(bench.out.size(), 3u);
 }
 
+// The first balancer comes while packets pass: their first fragment may have gone already.
+TEST(fragments_wait_for_nothing_that_may_have_passed_unseen) {
+  Bench bench;
+  bench.push({whole(8)});
+  bench.tracker->rest();
+  const Source* all[] = {&bench.sources[0]};
+  bench.tracker->expect(all);
+  bench.push({piece(7, 99, 1)});
+  CHECK_EQ(bench.out.size(), 2u);
+  CHECK_EQ(bench.cell.held, 0u);
+  bench.now += kFragmentHoldMs * kMs + 1;
+  bench.push({piece(7, 98, 1)});
+  CHECK_EQ(bench.cell.held, 1u);
+  bench.release(true);
+}
+
 TEST(fragments_of_an_id_used_again_much_later_are_of_another_datagram) {
   Bench bench;
   bench.push({piece(7, 99, 0)});
