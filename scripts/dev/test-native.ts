@@ -18,12 +18,13 @@ export const sanitizers = [
   { name: 'thread', flags: 'thread' },
 ] as const;
 
-/** Runs a program, passing on its output as it comes; `onLine` sees each line of its stdout. */
+/** Runs a program, passing on its output as it comes; `onLine` sees each line, without `prefix`. */
 function run(
   command: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
   onLine: (line: string) => void = () => {},
+  prefix = '',
 ): Promise<{ ok: boolean; ending: string }> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -31,7 +32,7 @@ function run(
       env: { ...process.env, ...environment },
     });
     createInterface({ input: child.stdout }).on('line', (line) => {
-      console.log(line);
+      console.log(prefix + line);
       onLine(line);
     });
     child.on('error', (error) => resolve({ ok: false, ending: error.message }));
@@ -74,16 +75,32 @@ export function clangFormat(): Outcome {
   return one('clang-format', status === 0, 'run `npm run format`');
 }
 
-/** Builds and runs the native test program; `variant` is "release" or a sanitizer's name. */
-export async function nativeTests(variant: string): Promise<Outcome> {
+/**
+ * Builds and runs the native test program as built for use, or under several sanitizers at a time:
+ * each is a process that keeps one core busy. `variants` are "release" or sanitizers' names.
+ */
+export async function nativeTests(...variants: readonly string[]): Promise<Outcome> {
+  for (const variant of variants) {
+    const sanitizer = sanitizers.find(({ name }) => name === variant);
+    const build = `build/${variant}`;
+    const jobs = `-j${availableParallelism()}`;
+    const make = ['-C', 'native', '-s', jobs, `BUILD=${build}`, 'core_test'];
+    if (sanitizer) make.push(`SANITIZE=${sanitizer.flags}`);
+    const made = await run('make', make);
+    if (!made.ok) return one(`build of ${build}/core_test`, false, made.ending);
+  }
+  const outcomes = await Promise.all(variants.map(runNativeTests));
+  return {
+    passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
+    failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
+    skipped: outcomes.flatMap(({ skipped }) => skipped),
+    failures: outcomes.flatMap(({ failures }) => failures),
+  };
+}
+
+async function runNativeTests(variant: string): Promise<Outcome> {
   const sanitizer = sanitizers.find(({ name }) => name === variant);
   const build = `build/${variant}`;
-  const jobs = `-j${availableParallelism()}`;
-  const make = ['-C', 'native', '-s', jobs, `BUILD=${build}`, 'core_test'];
-  if (sanitizer) make.push(`SANITIZE=${sanitizer.flags}`);
-  const made = await run('make', make);
-  if (!made.ok) return one(`build of ${build}/core_test`, false, made.ending);
-
   let passed = 0;
   let failed = 0;
   let summaries = 0;
@@ -109,11 +126,12 @@ export async function nativeTests(variant: string): Promise<Outcome> {
         failed = Number(summary[2]);
         summaries += 1;
       } else if (line.startsWith('not ok ')) {
-        failures.push(line.slice('not ok '.length));
+        failures.push(`${variant}: ${line.slice('not ok '.length)}`);
       } else if (line.startsWith('skipped ')) {
         skipped.push(`native ${variant}: ${line.slice('skipped '.length)}`);
       }
     },
+    sanitizer ? `${variant}: ` : '',
   );
   // A sanitizer's finding, a crash, or an end without a summary is a failure of its own.
   if (summaries !== 1 || (!ended.ok && failed === 0)) {
