@@ -29,11 +29,12 @@ Status open_device(bool transmit, uint32_t extra, std::unique_ptr<NetmapDevice>*
 
 // One of the values that break things, or any.
 uint32_t nasty(Random& random, uint32_t slots) {
-  const uint32_t values[] = {0, 1, slots - 1, slots, slots + 1, 0x7fffffff, 0x80000000, 0xffffffff};
-  const uint32_t pick = random.below(16);
-  return pick < 8    ? values[pick]
-         : pick < 12 ? random.below(slots)
-                     : static_cast<uint32_t>(random.next());
+  const uint32_t values[] = {0,      1,      slots - 1,  slots,      slots + 1,
+                             30'000, 65'536, 0x7fffffff, 0x80000000, 0xffffffff};
+  constexpr uint32_t kValues = sizeof values / sizeof values[0];
+  const uint32_t pick = random.below(2 * kValues);
+  if (pick < kValues) return values[pick];
+  return pick % 2 ? random.below(slots) : static_cast<uint32_t>(random.next());
 }
 
 }  // namespace
