@@ -78,6 +78,17 @@ test('run: it becomes the program: words, exit code, signal, folder of the daemo
   assert.equal((await own.ended).code, 9);
 });
 
+test('run: children of the program have children', async (t) => {
+  const world = useWorld(t);
+  const nested = await started(
+    world,
+    'sh',
+    '-c',
+    'echo $(echo $(readlink -f /)) $(echo $(echo b))',
+  );
+  assert.deepEqual([nested.code, nested.stdout], [0, '/ b\n']);
+});
+
 test('run: on a terminal the program has the foreground', async (t) => {
   const world = useWorld(t);
   const look = 'read -r _ _ _ _ group _ _ front _ < /proc/self/stat; [ $group = $front ]';
