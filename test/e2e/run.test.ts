@@ -70,7 +70,7 @@ test('run: it becomes the program: words, exit code, signal, folder of the daemo
     '--',
     'sh',
     '-c',
-    'echo $$; trap "exit 9" USR1; read x',
+    'trap "exit 9" USR1; echo $$; read x',
   ]);
   await own.says(/^\d+\n/);
   assert.equal(Number(own.text), own.pid);
