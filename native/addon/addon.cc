@@ -170,7 +170,6 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSessionsPerTick);
   LIMIT(kXdpQueuesMax);
   LIMIT(kXdpRingMax);
-  LIMIT(kListedMax);
   LIMIT(kTapsPerUser);
   LIMIT(kNetmapRingsMax);
   LIMIT(kNetmapSlotsMax);
