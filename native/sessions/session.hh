@@ -51,6 +51,16 @@ constexpr bool session_gives_way(uint8_t bits) noexcept {
   return (bits & kSessionBothWays) != kSessionBothWays;
 }
 
+// In which order: those of one moment first (a flood's are), and only when there are none of them
+// those that came again later, as a one-way stream does.
+enum class GivesWay : uint8_t { never, first, last };
+inline constexpr uint32_t kSessionAgainTicks = 2;  // a quarter of a second after its begin
+
+constexpr GivesWay session_rank(uint8_t bits, uint32_t ticks) noexcept {
+  if (!session_gives_way(bits)) return GivesWay::never;
+  return ticks < kSessionAgainTicks ? GivesWay::first : GivesWay::last;
+}
+
 // The word: entry number, pin, when it was last seen, SessionBits.
 inline constexpr uint32_t kSessionEntryBits = 24, kSessionPinShift = 24, kSessionSeenShift = 40,
                           kSessionBitsShift = 56;
@@ -78,9 +88,10 @@ struct Session {
   uint32_t next;        // of its list in the timer wheel, or of the free ones; 0: none
   uint32_t previous;    // 0: it is the list's first
   uint32_t way;         // where its word is: line * 4 + way
-  uint16_t scope;       // whose session it is
-  uint16_t list;        // of the timer wheel
+  uint32_t scope : 14;  // whose session it is
+  uint32_t list : 17;   // of the timer wheel
 };
+static_assert(kSessionScopesMax <= 1u << 14);
 static_assert(sizeof(Session) == 64);
 
 struct SessionCounts {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kFirstLines = 64;
 constexpr uint32_t kCandidates = 8;  // sessions looked at, at most, before one gives way
+constexpr uint32_t kRankedMax = 64;  // and those that turn out to be of another rank
 constexpr uint64_t kHugePage = 2u << 20;
 
 constexpr uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
@@ -110,7 +111,7 @@ uint64_t* SessionTable::begin(SessionScope& scope, uint64_t digest, const FlowKe
   Session& session = records_[entry];
   session.key = key;
   session.first_seen = static_cast<uint32_t>(clock_);
-  session.scope = scope.number();
+  session.scope = scope.number() & 0x3fff;
   if (!insert(digest, word)) {
     session.next = free_;
     free_ = entry;
@@ -129,7 +130,16 @@ void SessionTable::arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept {
   const uint8_t bits = word_bits(word);
   const uint32_t limit = to_ticks(session_idle_seconds(bits, records_[entry].key.protocol));
   const auto silent = static_cast<uint16_t>(tick - word_seen(word));
-  wheel_.link(entry, tick + (limit > silent ? limit - silent : 1), session_gives_way(bits));
+  wheel_.link(entry, tick + (limit > silent ? limit - silent : 1), rank_of(entry, word));
+}
+
+// By how long after its begin it was seen last. The word's tick has 16 bits: who has lived longer
+// than those reach has come again.
+GivesWay SessionTable::rank_of(uint32_t entry, uint64_t word) const noexcept {
+  const uint32_t begun = records_[entry].first_seen;
+  const uint32_t lived = static_cast<uint32_t>(clock_) - begun;
+  const auto ticks = static_cast<uint16_t>(word_seen(word) - static_cast<uint16_t>(begun));
+  return session_rank(word_bits(word), lived > UINT16_MAX ? kSessionAgainTicks : ticks);
 }
 
 void SessionTable::remove(uint32_t entry) noexcept {
@@ -142,28 +152,40 @@ void SessionTable::remove(uint32_t entry) noexcept {
   --counts_.live;
 }
 
-// The longest silent of those that give way goes. Which list a session is on is of when it was
-// armed; so it may have to be armed anew a few times until the right one comes up.
-bool SessionTable::make_room() noexcept {
+// The longest silent of a rank. Which list a session is on, and which rank's, is of when it was
+// armed; so it may have to be armed anew a few times until the right one comes up. Who has come
+// again since changes rank, once in its life.
+uint32_t SessionTable::find_oldest(GivesWay rank, uint32_t* most) noexcept {
   uint32_t oldest = 0;
   uint16_t silence = 0;
-  for (uint32_t i = 0; i < kCandidates; ++i) {
-    const uint32_t entry = wheel_.first_to_give_way(clock_ + 1);
+  for (uint32_t looked_at = 0; looked_at < kCandidates;) {
+    const uint32_t entry = wheel_.first_of(rank, clock_ + 1);
     if (entry == 0) break;
     const uint32_t list = records_[entry].list;
     const uint64_t word = word_at(records_[entry].way);
+    wheel_.unlink(entry);
+    arm(entry, word, clock_);
+    if (records_[entry].list == list) return entry;
+    if (wheel_.rank(entry) != rank) {
+      if (--*most == 0) break;
+      continue;
+    }
+    ++looked_at;
     const auto silent = static_cast<uint16_t>(clock_ - word_seen(word));
     if (oldest == 0 || silent > silence) {
       oldest = entry;
       silence = silent;
     }
-    wheel_.unlink(entry);
-    arm(entry, word, clock_);
-    if (records_[entry].list == list) {
-      oldest = entry;
-      break;
-    }
   }
+  return oldest;
+}
+
+bool SessionTable::make_room() noexcept {
+  uint32_t most = kRankedMax;
+  uint32_t oldest = find_oldest(GivesWay::first, &most);
+  // There may be more of the first rank behind those that were not: this time there is no room.
+  if (oldest == 0 && most == 0) return false;
+  if (oldest == 0) oldest = find_oldest(GivesWay::last, &most);
   if (oldest == 0) return false;
   remove(oldest);
   ++counts_.gave_way;
@@ -228,7 +250,7 @@ bool SessionTable::refresh(uint64_t* word, uint8_t bits) noexcept {
   const uint8_t protocol = records_[entry].key.protocol;
   // A time-out that has become shorter cannot wait until the old one has passed.
   if (session_idle_seconds(before, protocol) != session_idle_seconds(after, protocol) ||
-      session_gives_way(before) != session_gives_way(after)) {
+      session_gives_way(before) != session_gives_way(after) || anew) {
     wheel_.unlink(entry);
     arm(entry, *word, clock_);
   }

@@ -3,8 +3,8 @@
 // digest. The index grows line by line with what is in it (linear hashing), so it is as dense in
 // the caches as it can be; all memory is reserved at the start and sparse.
 //
-// Bounded: when it is full, a session seen in one direction only gives way to a new one, the
-// longest silent first; one that was seen in both never does. Engine's thread, but where it says.
+// Bounded: when it is full, a session seen in one direction only gives way to a new one (GivesWay
+// says in which order, the longest silent first); one that was seen in both never does. Engine's thread, but where it says.
 #pragma once
 
 #include <memory>
@@ -40,7 +40,7 @@ class SessionTable {
   // begin. Returns how many.
   uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
 
-  // The word of a session, good until the next begin(); nullptr: there is none.
+  // The word of a session, good until begin(); nullptr: there is none.
   uint64_t* find(uint64_t digest) noexcept;
   // Adds what a packet shows. True: a closed connection has begun anew, its pin is for the caller
   // to choose.
@@ -86,6 +86,8 @@ class SessionTable {
   void split_line() noexcept;
   uint32_t take_record() noexcept;
   bool make_room() noexcept;
+  uint32_t find_oldest(GivesWay rank, uint32_t* most) noexcept;
+  GivesWay rank_of(uint32_t entry, uint64_t word) const noexcept;
   void remove(uint32_t entry) noexcept;
   void look_at(uint32_t entry, uint64_t tick) noexcept;
   void arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept;

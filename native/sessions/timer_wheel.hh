@@ -1,6 +1,5 @@
-// A hashed timer wheel: a list of sessions for every tick of the clock, in two rings: those that
-// give way to others when the table is full, and the rest. It knows entry numbers and ticks; the
-// records are the table's.
+// A hashed timer wheel: a list of sessions for every tick of the clock, in a ring for each
+// GivesWay. It knows entry numbers and ticks; the records are the table's.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +11,17 @@ namespace bricks {
 class TimerWheel {
  public:
   static constexpr uint32_t kSlotBits = 15, kSlots = 1u << kSlotBits;
-  static constexpr uint64_t kBytes = 2 * kSlots * sizeof(uint32_t);
+  static constexpr uint32_t kRings = 3;
+  static constexpr uint64_t kBytes = kRings * kSlots * sizeof(uint32_t);
 
   // `heads`: kBytes of zeros; `records` by entry number. Both the caller's.
   void use(uint32_t* heads, Session* records) noexcept { heads_ = heads, records_ = records; }
 
   // The deadline is at most kSlots - 1 ticks after the wheel's own tick.
-  void link(uint32_t entry, uint64_t deadline, bool gives_way) noexcept {
-    const uint32_t list = (deadline & (kSlots - 1)) | (gives_way ? kSlots : 0);
+  void link(uint32_t entry, uint64_t deadline, GivesWay rank) noexcept {
+    const uint32_t list = (deadline & (kSlots - 1)) + static_cast<uint32_t>(rank) * kSlots;
     Session& session = records_[entry];
-    session.list = static_cast<uint16_t>(list);
+    session.list = list & ((1u << 17) - 1);
     session.previous = 0;
     session.next = heads_[list];
     if (session.next) records_[session.next].previous = entry;
@@ -41,18 +41,25 @@ class TimerWheel {
   // Whoever is due at that tick; 0: nobody.
   uint32_t due(uint64_t tick) const noexcept {
     const uint32_t slot = tick & (kSlots - 1);
-    return heads_[slot] ? heads_[slot] : heads_[slot | kSlots];
+    for (uint32_t ring = 0; ring < kRings; ++ring) {
+      if (heads_[slot + ring * kSlots]) return heads_[slot + ring * kSlots];
+    }
+    return 0;
   }
-  // Of those that give way, one whose deadline comes first after `tick`; 0: there is none.
-  uint32_t first_to_give_way(uint64_t tick) const noexcept {
-    const uint32_t slot = next_marked(tick & (kSlots - 1), 1);
-    return slot == kSlots ? 0 : heads_[slot | kSlots];
+  // Of that rank, one whose deadline comes first after `tick`; 0: there is none.
+  uint32_t first_of(GivesWay rank, uint64_t tick) const noexcept {
+    const auto ring = static_cast<uint32_t>(rank);
+    const uint32_t slot = next_marked(tick & (kSlots - 1), ring);
+    return slot == kSlots ? 0 : heads_[slot + ring * kSlots];
+  }
+  GivesWay rank(uint32_t entry) const noexcept {
+    return static_cast<GivesWay>(records_[entry].list / kSlots);
   }
   // Ticks from `tick` to the first list that is not empty; kSlots: all are.
   uint32_t distance(uint64_t tick) const noexcept {
     const uint32_t from = tick & (kSlots - 1);
     uint32_t least = kSlots;
-    for (uint32_t ring = 0; ring < 2; ++ring) {
+    for (uint32_t ring = 0; ring < kRings; ++ring) {
       const uint32_t slot = next_marked(from, ring);
       if (slot == kSlots) continue;
       const uint32_t ticks = (slot - from) & (kSlots - 1);
@@ -75,8 +82,8 @@ class TimerWheel {
 
   uint32_t* heads_ = nullptr;
   Session* records_ = nullptr;
-  uint64_t marks_[2 * kWords] = {};  // a bit a list: not empty
-  uint64_t sums_[2 * kSums] = {};    // a bit a word of marks: not zero
+  uint64_t marks_[kRings * kWords] = {};  // a bit a list: not empty
+  uint64_t sums_[kRings * kSums] = {};    // a bit a word of marks: not zero
 };
 
 static_assert(3600ull * 1000000000 >> kSessionTickShift < TimerWheel::kSlots - 2);

@@ -46,7 +46,7 @@ struct Fixture {
 };
 
 struct Known {
-  uint64_t seen;
+  uint64_t first, seen;
   uint8_t bits, protocol;
   uint16_t pin;
 };
@@ -69,10 +69,11 @@ class Model {
     Known& known = all.at(digest);
     const bool anew = bits & kPacketOpens && session_state(known.bits) == SessionState::closing;
     known.bits = static_cast<uint8_t>((anew ? 0 : known.bits) | (bits & ~kPacketOpens));
+    if (anew) known.first = clock_;
     known.seen = clock_;
   }
   void begin(uint64_t digest, uint8_t bits, uint8_t protocol, uint16_t pin) {
-    all[digest] = {clock_, static_cast<uint8_t>(bits & ~kPacketOpens), protocol, pin};
+    all[digest] = {clock_, clock_, static_cast<uint8_t>(bits & ~kPacketOpens), protocol, pin};
   }
   uint64_t clock() const { return clock_; }
 
@@ -85,8 +86,12 @@ uint8_t random_bits(Random& random) {
   return kSome[random.below(sizeof kSome)];
 }
 
-// Whoever is in the model and no more in the table: it must have been seen one way only, and at
-// most as many who were silent for longer may remain as are looked at.
+GivesWay rank_of(const Known& known) {
+  return session_rank(known.bits, static_cast<uint32_t>(known.seen - known.first));
+}
+
+// Whoever is in the model and no more in the table: it must have been seen one way only, nobody who
+// gives way before it may remain, nor anybody of its rank who was silent for longer.
 void take_out_the_victim(Fixture& f, Model& model) {
   uint64_t victim = 0;
   for (const auto& [digest, known] : model.all) {
@@ -96,12 +101,15 @@ void take_out_the_victim(Fixture& f, Model& model) {
   }
   CHECK(victim != 0);
   if (!victim) return;
-  CHECK(session_gives_way(model.all.at(victim).bits));
-  uint32_t older = 0;
+  const Known& gone = model.all.at(victim);
+  CHECK(rank_of(gone) != GivesWay::never);
+  uint32_t older = 0, before = 0;
   for (const auto& [digest, known] : model.all) {
-    older += session_gives_way(known.bits) && known.seen < model.all.at(victim).seen;
+    older += rank_of(known) == rank_of(gone) && known.seen < gone.seen;
+    before += rank_of(known) != GivesWay::never && rank_of(known) < rank_of(gone);
   }
   CHECK_EQ(older, 0u);
+  CHECK_EQ(before, 0u);
   model.all.erase(victim);
 }
 
@@ -205,6 +213,45 @@ TEST(session_table_flood_takes_no_session_seen_both_ways) {
               kFlood, static_cast<unsigned long long>(f.table->counts().gave_way), refused, lost,
               kLive);
   CHECK(refused < kFlood / 1000);
+}
+
+// Streams that nobody answers (multicast, syslog, one direction of a mirror) are no flood.
+TEST(session_table_flood_takes_no_stream_that_goes_on) {
+  constexpr uint32_t kStreams = 10000, kFlood = 1000000;
+  Fixture f(20000);
+  Random random{78};
+  std::vector<uint64_t> streams;
+  for (uint32_t i = 0; i < kStreams; ++i) streams.push_back(random.next());
+  Nanos now = 1000 * kSecond;
+  const auto send_all = [&] {
+    for (const uint64_t stream : streams) CHECK(f.packet(stream, kSessionForward, 17));
+  };
+  for (int second = 0; second < 3; ++second) {
+    send_all();
+    f.table->tick(now += kSecond, kAll);
+  }
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < kFlood; ++i) {  // ten seconds of it, in which they say something twice
+    refused += !f.packet(random.next(), kSessionForward | kPacketOpens);
+    if (i % 100 == 0) f.table->tick(now += kSecond / 1000);
+    if (i % (kFlood / 2) == 0) send_all();
+  }
+  uint32_t lost = 0;
+  for (const uint64_t stream : streams) lost += f.table->find(stream) == nullptr;
+  CHECK_EQ(lost, 0u);
+  CHECK_EQ(f.table->counts().begun, uint64_t{kStreams} + kFlood - refused);
+  CHECK(refused < 1000);
+  // Nobody else is left to give way: then the longest silent of them does.
+  Fixture full(50);
+  for (int again = 0; again < 2; ++again) {
+    for (uint64_t i = 1; i <= 50; ++i) {
+      CHECK(full.packet(digest_of(i), kSessionForward, 17));
+      full.table->tick(now += kTick, kAll);
+    }
+  }
+  CHECK(full.packet(digest_of(1000), kSessionForward, 17));
+  CHECK(full.table->find(digest_of(1)) == nullptr);
+  CHECK(full.table->find(digest_of(2)) != nullptr);
 }
 
 TEST(session_table_full_of_live_ones_refuses) {
