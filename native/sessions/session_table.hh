@@ -4,7 +4,7 @@
 // the caches as it can be; all memory is reserved at the start and sparse.
 //
 // Bounded: when it is full, a session seen in one direction only gives way to a new one (GivesWay
-// says in which order, the longest silent first); one that was seen in both never does. Engine's thread, but where it says.
+// says in which order); one that was seen in both never does. Engine's thread, but where it says.
 #pragma once
 
 #include <memory>
