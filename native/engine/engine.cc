@@ -275,7 +275,7 @@ void Engine::sleep(Nanos now) noexcept {
     for (const auto& output : active_->outputs) {
       if (!output->port->awaits_room()) continue;
       output->port->arm_wait();
-      if (count < kPollMax) {
+      if (count < kPollMax && output->port->wait_fd() >= 0) {
         fds[count++] = {output->port->wait_fd(), POLLIN, 0};
       } else {
         longest = std::min(longest, kSleepDraining);

@@ -1,6 +1,7 @@
 #include "ports/netmap_output.hh"
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,19 @@ constexpr uint16_t kReport = 2;  // NS_REPORT: say when this one is sent
 
 bool is_tagged(const uint8_t* frame) noexcept {
   return (frame[12] == 0x81 && frame[13] == 0x00) || (frame[12] == 0x88 && frame[13] == 0xa8);
+}
+
+// A descriptor that is readable when the port can be written to; -1: the engine has to ask. Only
+// the kernel's own device can be watched inside of another set: what stands in for it cannot know.
+int watch(int device) {
+  struct stat status {};
+  if (fstat(device, &status) != 0 || !S_ISCHR(status.st_mode)) return -1;
+  const int all = epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLOUT;
+  if (all < 0 || epoll_ctl(all, EPOLL_CTL_ADD, device, &event) == 0) return all;
+  ::close(all);
+  return -1;
 }
 
 }  // namespace
@@ -36,14 +50,7 @@ NetmapOutput::NetmapOutput(std::unique_ptr<NetmapDevice> device,
     rings_.push_back(std::move(ring));
   }
   waiting_.resize(device_->extra.size());
-  const int all = epoll_create1(EPOLL_CLOEXEC);
-  epoll_event event{};
-  event.events = EPOLLOUT;
-  if (all >= 0 && epoll_ctl(all, EPOLL_CTL_ADD, device_->fd(), &event) == 0) {
-    wait_ = all;
-  } else if (all >= 0) {
-    ::close(all);
-  }
+  wait_ = watch(device_->fd());
 }
 
 NetmapOutput::~NetmapOutput() {
@@ -73,6 +80,14 @@ bool NetmapOutput::fits(const Ring& ring, const Packet& packet) const noexcept {
 
 uint32_t NetmapOutput::room(const Batch& batch, const Index* picks, uint32_t count) noexcept {
   if (gone_.load(std::memory_order_relaxed)) return count;  // transmit drops them
+  const uint32_t fit = fitting(batch, picks, count);
+  if (fit == count || (queued_ == 0 && idle())) return fit;
+  send();  // what was sent meanwhile has made room
+  return fitting(batch, picks, count);
+}
+
+uint32_t NetmapOutput::fitting(const Batch& batch, const Index* picks,
+                               uint32_t count) const noexcept {
   auto spare = static_cast<uint32_t>(device_->extra.size());
   bool queueing = queued_ > 0;    // whatever comes after what waits, waits too
   uint32_t used[kBatchMax] = {};  // slots of each ring by the picks before; rings beyond share
@@ -213,8 +228,7 @@ void NetmapOutput::transmit(Batch& batch, const Index* picks, uint32_t count, bo
       cell.drop(has_room ? Drop::transmit_failed : Drop::transmit_full);
     }
   }
-  cell.held = held_;
-  cell.spilled = queued_;
+  tell(cell);
 }
 
 bool NetmapOutput::idle() const noexcept {
@@ -223,7 +237,7 @@ bool NetmapOutput::idle() const noexcept {
 }
 
 // What the kernel has given back since: slots up to its tail.
-void NetmapOutput::settle(Ring& ring, LedgerCell& cell) noexcept {
+void NetmapOutput::settle(Ring& ring) noexcept {
   const uint32_t tail = ring.is.tail();
   if (tail == ring.tail) return;
   if (tail >= ring.is.slots || ring.is.distance(ring.tail, tail) > ring.in_flight()) {
@@ -233,15 +247,14 @@ void NetmapOutput::settle(Ring& ring, LedgerCell& cell) noexcept {
   while (ring.tail != tail) {
     ring.tail = ring.is.after(ring.tail);
     Sent& sent = ring.sent[ring.tail];
-    cell.delivered_bytes += sent.length;
-    cell.delivered += sent.last;
-    held_ -= sent.last;
+    sent_bytes_ += sent.length;
+    sent_packets_ += sent.last;
     sent = {};
   }
 }
 
 // One system call: what is fresh goes out, what was sent comes back.
-void NetmapOutput::send(LedgerCell& cell) noexcept {
+void NetmapOutput::send() noexcept {
   for (Ring& ring : rings_) {
     if (!ring.fresh) continue;
     const uint32_t last = ring.next == 0 ? ring.is.slots - 1 : ring.next - 1;
@@ -250,15 +263,24 @@ void NetmapOutput::send(LedgerCell& cell) noexcept {
     ring.fresh = false;
   }
   if (const int error = device_->sync(); error != 0) gone_.store(error);
-  for (Ring& ring : rings_) settle(ring, cell);
+  for (Ring& ring : rings_) settle(ring);
   if (queued_ > 0) unqueue();
+}
+
+// What was sent since, into the ledger.
+void NetmapOutput::tell(LedgerCell& cell) noexcept {
+  cell.delivered += sent_packets_;
+  cell.delivered_bytes += sent_bytes_;
+  held_ -= sent_packets_;
+  sent_packets_ = sent_bytes_ = 0;
   cell.held = held_;
   cell.spilled = queued_;
 }
 
 void NetmapOutput::flush(Nanos now, LedgerCell& cell) noexcept {
   (void)now;
-  if (!gone_.load(std::memory_order_relaxed) && (queued_ > 0 || !idle())) send(cell);
+  if (!gone_.load(std::memory_order_relaxed) && (queued_ > 0 || !idle())) send();
+  tell(cell);
 }
 
 void NetmapOutput::look(Nanos now, LedgerCell& cell) noexcept { flush(now, cell); }
@@ -267,10 +289,12 @@ void NetmapOutput::close(LedgerCell& cell) {
   constexpr int kPatience = 100;  // rounds of 2 ms without progress
   for (int idle_rounds = 0; held_ > 0 && idle_rounds < kPatience && !gone_; ++idle_rounds) {
     const uint64_t before = cell.delivered;
-    send(cell);
+    send();
+    tell(cell);
     if (cell.delivered != before) idle_rounds = 0;
     if (held_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
+  tell(cell);
   cell.drop(settings_.pipe ? Drop::unread : Drop::transmit_failed, held_);
   held_ = 0;
   cell.held = cell.spilled = 0;

@@ -67,8 +67,10 @@ class NetmapOutput final : public Output {
   void unqueue() noexcept;
   uint32_t slot_buffer(Ring& ring) noexcept;
   void fill(Ring& ring, uint32_t buffer, uint32_t length, uint32_t flags) noexcept;
-  void send(LedgerCell& cell) noexcept;
-  void settle(Ring& ring, LedgerCell& cell) noexcept;
+  uint32_t fitting(const Batch& batch, const Index* picks, uint32_t count) const noexcept;
+  void send() noexcept;
+  void settle(Ring& ring) noexcept;
+  void tell(LedgerCell& cell) noexcept;
   bool idle() const noexcept;
 
   const std::unique_ptr<NetmapDevice> device_;
@@ -77,7 +79,8 @@ class NetmapOutput final : public Output {
   std::vector<Ring> rings_;
   int wait_ = -1;  // epoll: readable when a ring has room; -1: this machine cannot say
   uint64_t held_ = 0;
-  std::vector<Waiting> waiting_;  // a ring as long as there are extra buffers
+  uint64_t sent_packets_ = 0, sent_bytes_ = 0;  // since the ledger was told
+  std::vector<Waiting> waiting_;                // a ring as long as there are extra buffers
   uint32_t first_waiting_ = 0, queued_ = 0;
   std::atomic<int> gone_{0};         // errno after which nothing is sent any more
   std::atomic<uint64_t> faults_{0};  // words of the rings that cannot be
