@@ -13,6 +13,7 @@ import {
   type HandleMethod,
 } from './api.ts';
 import { drainMethods, forgetDrained } from './api-drain.ts';
+import { groupMethods } from './api-groups.ts';
 import { ruleMethods } from './api-rules.ts';
 import { checkedOptions, newOptions, tableOptions } from './brick-options.ts';
 import { printHelp } from './help.ts';
@@ -174,6 +175,7 @@ const brickMethods: readonly HandleMethod<Brick>[] = [
     call: (context, self) => optionsWithRules(context, self),
   },
   ...drainMethods,
+  ...groupMethods,
   ...ruleMethods,
 ];
 

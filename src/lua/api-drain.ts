@@ -84,6 +84,36 @@ function draining(context: ApiContext, brick: Brick): Result {
   );
 }
 
+const lookSeconds = 0.1;
+
+/** True: no live flow is left at what drains. */
+function waitDrained(context: ApiContext, brick: Brick, args: Arguments): boolean {
+  const { engine } = rootOf(brick);
+  if (engine === undefined) {
+    throw new BricksError(
+      'not_linked',
+      `b:wait_drained: ${brick.id} is not linked to an engine: no flow is at its outputs`,
+    );
+  }
+  const seconds = args.optionalNumber('seconds') ?? Number.POSITIVE_INFINITY;
+  const end = performance.now() + seconds * 1e3;
+  for (;;) {
+    const { running, draining: rows = [] } = context.registry.snapshot(engine);
+    const busy = rows.filter((row) => row.brick === brick.id && row.sessions !== 0);
+    if (busy.length === 0) return true;
+    if (!running) {
+      throw new BricksError(
+        'not_running',
+        `b:wait_drained: engine "${engine}" is not running, flows would never end; ` +
+          'start it first: pe:start()',
+      );
+    }
+    const left = (end - performance.now()) / 1e3;
+    if (left <= 0) return false;
+    context.sleep(Math.min(lookSeconds, left));
+  }
+}
+
 export const drainMethods: readonly HandleMethod<Brick>[] = [
   {
     name: 'drain',
@@ -91,7 +121,7 @@ export const drainMethods: readonly HandleMethod<Brick>[] = [
     returns: 'the brick',
     summary:
       'These get no new flows and keep those they have; when none are left (b:draining()), ' +
-      'b:disconnect_output cuts off nobody.',
+      'b:disconnect_output cuts off nobody. b:wait_drained() waits for that.',
     example: 'lb:drain("eth3{1")',
     call: drain,
   },
@@ -102,6 +132,24 @@ export const drainMethods: readonly HandleMethod<Brick>[] = [
     summary: 'These get new flows again.',
     example: 'lb:undrain("eth3{1")',
     call: undrain,
+  },
+  {
+    name: 'wait_drained',
+    arguments: [
+      {
+        name: 'seconds',
+        type: 'number',
+        optional: true,
+        minimum: 0,
+        summary: 'how long at most; without: as long as it takes',
+      },
+    ],
+    returns: 'true when no flow is left at what drains, false when the time was over',
+    summary:
+      'Waits until all flows of its outputs that drain have ended; Ctrl-C ends the wait only. A ' +
+      'flow ends by silence: a minute after it was closed, else docs/internals.md says when.',
+    example: 'lb:drain("eth3{1"):wait_drained(600)',
+    call: waitDrained,
   },
   {
     name: 'draining',
