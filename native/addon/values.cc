@@ -306,6 +306,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("kind", from.kind);
              row.Set("ways", from_ways(row.Env(), from.ways));
              row.Set("figures", from_figures(row.Env(), from.figures));
+             row.Set("options", from_options(row.Env(), from.options));
            }));
   made.Set("outputs", from_rows(env, snapshot.outputs, [](Napi::Object& row, const auto& from) {
              row.Set("name", from.name);

@@ -241,7 +241,8 @@ EngineSnapshot Engine::snapshot() {
                            plan_->bricks[i]->type->name,
                            cells.bricks[i],
                            {},
-                           {figures.all.begin(), figures.all.begin() + figures.count}});
+                           {figures.all.begin(), figures.all.begin() + figures.count},
+                           plan_->bricks[i]->options});
   }
   for (size_t i = 0; i < cells.outputs.size(); ++i) {
     const OutputSlot& slot = *plan_->outputs[i];

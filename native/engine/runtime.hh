@@ -41,6 +41,7 @@ struct EngineSnapshot {
     LedgerCell cell;
     std::vector<ExplainStep::Way> ways = {};
     std::vector<Figure> figures = {};
+    Options options = {};
   };
   struct OutputRow {
     std::string name, brick, description;

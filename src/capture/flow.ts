@@ -133,11 +133,21 @@ export function membershipsOf(
   records: readonly CaptureRecord[],
   options: FlowOptions = {},
 ): (Membership | undefined)[] {
-  const { fragments = false } = options;
+  const seen = records.map((record) => ({
+    timestampNs: record.timestampNs,
+    sighting: sightingOf(record, options),
+  }));
+  return membershipsAmong(seen, options.fragments ?? false);
+}
+
+/** The same where what each packet says is known already. */
+export function membershipsAmong(
+  seen: readonly { readonly timestampNs: bigint; readonly sighting: Sighting | undefined }[],
+  fragments: boolean,
+): (Membership | undefined)[] {
   const members: (Membership | undefined)[] = [];
   const datagrams = new Datagrams();
-  records.forEach((record, index) => {
-    const sighting = sightingOf(record, options);
+  seen.forEach(({ timestampNs, sighting }, index) => {
     const inDatagram = sighting?.part ?? sighting?.first.at(-1);
     if (sighting === undefined || (inDatagram !== undefined && !fragments)) {
       members.push(undefined);
@@ -148,12 +158,12 @@ export function membershipsOf(
       return;
     }
     const whole = sighting.part === undefined;
-    const datagram = datagrams.at(inDatagram, record.timestampNs);
+    const datagram = datagrams.at(inDatagram, timestampNs);
     const flow = whole ? sighting.flow : datagram.flow;
     members.push({ flow, sequence: `${flow} ${inDatagram}` });
     if (!datagram.isKnown && !whole) datagram.waiting.push(index);
     for (const name of sighting.first) {
-      const begun = datagrams.at(name, record.timestampNs);
+      const begun = datagrams.at(name, timestampNs);
       begun.flow = flow;
       begun.isKnown = true;
       for (const earlier of begun.waiting.splice(0))

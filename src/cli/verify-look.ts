@@ -5,6 +5,7 @@ import type { Ledger } from '../engine/ledger.ts';
 import type { EngineStatus, Status } from '../engine/status.ts';
 import { BricksError } from '../errors.ts';
 import { DaemonClient } from '../shell/client.ts';
+import { groupsOf } from '../witness/shape.ts';
 import { Sightings } from '../witness/stream.ts';
 import { clientProgram } from './cat.ts';
 
@@ -14,12 +15,13 @@ const settleMs = 700;
 const packetsMax = 500_000;
 
 class Observer {
-  readonly sightings = new Sightings();
+  readonly sightings: Sightings;
   readonly ready: Promise<void>;
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  constructor(words: readonly string[], runDir: string) {
+  constructor(words: readonly string[], runDir: string, outer: boolean) {
+    this.sightings = new Sightings(outer);
     const child = spawn(clientProgram('bricks-observe'), words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, BRICKS_RUN_DIR: runDir },
@@ -88,8 +90,9 @@ export async function lookAt(
   const observers: Observer[] = [];
   const taps = new Map<string, Observer>();
   const outputs = new Map<string, Observer>();
+  let outer = false;
   const observe = (...words: string[]): Observer => {
-    const made = new Observer([...words, String(sample)], runDir);
+    const made = new Observer([...words, String(sample)], runDir, outer);
     observers.push(made);
     return made;
   };
@@ -98,7 +101,12 @@ export async function lookAt(
     const running = before.engines.filter(({ state }) => state === 'running');
     const ledger = (await client.report('ledger')) as Ledger;
     const pipes = new Set<string>();
-    const eachInput = (engine: EngineStatus): string[] => engine.inputs.map(({ name }) => name);
+    outer = running.some((engine) => groupsOf(engine).some((group) => group.outer));
+    const eachInput = (engine: EngineStatus): Set<string> =>
+      new Set([
+        ...engine.inputs.map(({ name }) => name),
+        ...groupsOf(engine).flatMap(({ inputs }) => inputs),
+      ]);
     // Taps first: whatever an output is then seen to get has been seen to come.
     for (const engine of running) {
       for (const name of eachInput(engine)) {

@@ -33,6 +33,8 @@ interface Report {
   /** One address pair in so many was looked at. */
   sample: number;
   packets: number;
+  /** What came in meanwhile, of which `packets` were looked at. */
+  received: number;
   groups: GroupVerdict[];
   /** Slots that observers came too late for. */
   missed: number;
@@ -62,7 +64,8 @@ function judgeGroup(group: Group, look: Look): GroupVerdict {
   const [before, after] = look.ledgers;
   const known = dropsOf(after, group) - dropsOf(before, group);
   const judged = unobservable.length === 0 ? outputs : [];
-  const verdict = judge(judged.length === 0 ? [] : inputs, judged, group.times, known);
+  const { times, outer } = group;
+  const verdict = judge(judged.length === 0 ? [] : inputs, judged, times, known, outer);
   const { engine, inputs: names } = group;
   return { engine, inputs: names, outputs: group.outputs, unobservable, ...verdict };
 }
@@ -81,7 +84,9 @@ function reportOf(look: Look, sample: number): Report {
   const groups = running.flatMap((engine) =>
     groupsOf(engine).map((group) => judgeGroup(group, look)),
   );
-  const packets = [...look.inputs.values()].reduce((sum, { seen }) => sum + seen.length, 0);
+  const packets = running
+    .flatMap(({ name, inputs }) => inputs.map((input) => look.inputs.get(keyOf(name, input.name))))
+    .reduce((sum, sightings) => sum + (sightings?.seen.length ?? 0), 0);
   const missed = [...look.outputs.values()].reduce((sum, one) => sum + one.missed, 0);
   const faults = groups.reduce((sum, { counts }) => sum + sumOf(counts), 0);
   const matched = groups.reduce((sum, group) => sum + group.matched, 0);
@@ -97,7 +102,15 @@ function reportOf(look: Look, sample: number): Report {
             : undefined;
   const ok = faults === 0 && reason === undefined;
   const { seconds } = look;
-  return { ok, ...(reason !== undefined && { reason }), seconds, sample, packets, groups, missed };
+  const [before, after] = look.ledgers;
+  const received = after.received - before.received;
+  const why = reason !== undefined && { reason };
+  return { ok, ...why, seconds, sample, packets, received, groups, missed };
+}
+
+function shareInWords({ sample, packets, received }: Report): string {
+  const percent = ((packets * 100) / Math.max(packets, received)).toPrecision(2);
+  return `, one address pair in ${sample}: ${percent} % of what came in`;
 }
 
 function printReport(report: Report): string {
@@ -139,7 +152,7 @@ function printReport(report: Report): string {
     );
   const looked =
     `looked at ${report.packets} packets for ${report.seconds.toFixed(1)} s` +
-    (report.sample > 1 ? `, one address pair in ${report.sample}` : '') +
+    (report.sample > 1 ? shareInWords(report) : '') +
     (report.missed > 0 ? `; came too late for ${report.missed} slots` : '');
   const verdict = report.ok
     ? 'VERIFIED: no flow split, none lost, none twice, order kept, bytes intact'

@@ -1,5 +1,5 @@
 /** What there is: engines, ports, bricks, consumers. Keys are those of `bricks status --json`. */
-import type { EngineSnapshot } from '../native/binding.ts';
+import type { EngineSnapshot, Options } from '../native/binding.ts';
 
 export interface StatusInput {
   name: string;
@@ -16,6 +16,8 @@ export interface StatusBrick {
   id: string;
   kind: string;
   ways: { link: string; brick?: string }[];
+  /** As they are, defaults and all. */
+  options: Options;
   /** Packets that it holds. */
   held: number;
   /** Counts of its own beside the ledger; docs/bricks.md says what each is. */
@@ -120,10 +122,11 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         not_ip: cell.notIp ?? 0,
         header_faults: { ...cell.headerFaults },
       })),
-      bricks: engine.bricks.map(({ id, kind, ways = [], cell, figures }) => ({
+      bricks: engine.bricks.map(({ id, kind, ways = [], cell, options, figures }) => ({
         id,
         kind,
         ways: [...ways],
+        options: { ...options },
         held: cell.held,
         figures: { ...figures },
       })),

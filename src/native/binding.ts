@@ -79,6 +79,8 @@ export interface BrickRow {
   readonly kind: string;
   /** Its outlets; absent in what tests make up. */
   readonly ways?: ExplainStep['ways'];
+  /** As they are; absent in what tests make up. */
+  readonly options?: Options;
   /** Counts beside the ledger, by name; absent: none. */
   readonly figures?: Readonly<Record<string, number>>;
   readonly cell: LedgerCell;

@@ -2,6 +2,7 @@
  * Holds what a group's outputs were seen to get against what was seen to come in. Knows nothing of
  * the engine: packets are matched by time and bytes, flows are those of src/capture.
  */
+import { type Entry, entriesOf } from './entry.ts';
 import type { Seen, Sightings } from './stream.ts';
 
 export type FaultKind = 'split' | 'lost' | 'twice' | 'reordered' | 'changed' | 'foreign';
@@ -29,13 +30,6 @@ export interface Verdict {
 }
 
 const faultsPerKind = 5;
-
-interface Entry {
-  readonly seen: Seen;
-  readonly input: number;
-  /** Where it was found, in order of outputs: how often as the group gets it. */
-  readonly found: { output: number; at: number }[];
-}
 
 interface Place {
   readonly entry: Entry;
@@ -75,20 +69,19 @@ class Judge {
     inputs: readonly Sightings[],
     outputs: readonly { name: string; sightings: Sightings }[],
     times: number,
+    outer: boolean,
   ) {
     this.#outputs = outputs;
     this.#times = times;
-    this.#entries = inputs.map(({ seen }, input) =>
-      seen.map((each) => ({ seen: each, input, found: [] })),
-    );
+    this.#entries = inputs.map(({ seen }, input) => entriesOf(seen, input, outer));
     this.#matches = outputs.map(() => inputs.map(() => []));
   }
 
-  #say(kind: FaultKind, seen: Seen, outputs: readonly number[]): void {
+  #say(kind: FaultKind, seen: Seen, flow: string | undefined, outputs: readonly number[]): void {
     this.verdict.counts[kind] += 1;
     if (this.verdict.faults.filter((fault) => fault.kind === kind).length >= faultsPerKind) return;
     const names = outputs.map((output) => this.#outputs[output]?.name ?? '?');
-    this.verdict.faults.push({ kind, flow: seen.flow, outputs: names, time: isoTime(seen.timeNs) });
+    this.verdict.faults.push({ kind, flow, outputs: names, time: isoTime(seen.timeNs) });
   }
 
   match(): void {
@@ -121,7 +114,7 @@ class Judge {
       for (const list of perInput) list.sort((a, b) => a.entry - b.entry);
     }
     for (const { seen, output, at } of repeated) {
-      if (this.#isInside(output, at)) this.#say('twice', seen, [output]);
+      if (this.#isInside(output, at)) this.#say('twice', seen, undefined, [output]);
     }
   }
 
@@ -147,18 +140,17 @@ class Judge {
   judgeFlows(): void {
     const homes = this.#homes;
     this.#entries.forEach((entries) => {
-      const last = new Map<string, number[]>(); // per flow and output: how far it was
-      for (const { seen, found } of entries) {
-        const { flow } = seen;
+      const last = new Map<string, number[]>(); // per sequence and output: how far it was
+      for (const { seen, found, flow, sequence } of entries) {
         if (flow === undefined) continue;
         const home = homes.get(flow) ?? new Set<number>();
         homes.set(flow, home);
         for (const { output, at } of found) {
-          if (home.size > 0 && !home.has(output)) this.#say('split', seen, [...home, output]);
+          if (home.size > 0 && !home.has(output)) this.#say('split', seen, flow, [...home, output]);
           home.add(output);
-          const reached = last.get(flow) ?? [];
-          last.set(flow, reached);
-          if (at < (reached[output] ?? -1)) this.#say('reordered', seen, [output]);
+          const reached = last.get(sequence) ?? [];
+          last.set(sequence, reached);
+          if (at < (reached[output] ?? -1)) this.#say('reordered', seen, flow, [output]);
           reached[output] = Math.max(at, reached[output] ?? -1);
         }
       }
@@ -183,17 +175,18 @@ class Judge {
       const entry = byTime.get(`${seen.timeNs} ${seen.length}`);
       if (entry !== undefined && !changed.has(entry)) {
         changed.add(entry);
-        this.#say('changed', entry.seen, [output]);
+        this.#say('changed', entry.seen, entry.flow, [output]);
       } else if (this.#isInside(output, at)) {
-        this.#say('foreign', seen, [output]);
+        this.#say('foreign', seen, undefined, [output]);
       }
     }
     const missing = lost.filter((entry) => !changed.has(entry));
     this.verdict.dropped = Math.min(known, missing.length);
-    for (const { seen } of missing.slice(this.verdict.dropped)) {
+    for (const { seen, flow } of missing.slice(this.verdict.dropped)) {
       this.#say(
         'lost',
         seen,
+        flow,
         this.#outputs.map((_, output) => output),
       );
     }
@@ -209,7 +202,7 @@ class Judge {
    * Whether the outputs where it should have come (its flow's, else all that get anything) had been
    * looked at before and after it, and no slot was missed between.
    */
-  #couldSee({ input, seen: { flow } }: Entry, index: number): boolean {
+  #couldSee({ input, flow }: Entry, index: number): boolean {
     const home = flow === undefined ? undefined : this.#homes.get(flow);
     const outputs = this.#outputs
       .map((_, output) => output)
@@ -234,14 +227,18 @@ class Judge {
   }
 }
 
-/** `known`: how many packets the ledger says were dropped on this group's way in that time. */
+/**
+ * `known`: how many packets the ledger says were dropped on this group's way in that time. `outer`:
+ * its balancers go by the outermost IP header.
+ */
 export function judge(
   inputs: readonly Sightings[],
   outputs: readonly { name: string; sightings: Sightings }[],
   times: number,
   known: number,
+  outer = false,
 ): Verdict {
-  const one = new Judge(inputs, outputs, times);
+  const one = new Judge(inputs, outputs, times, outer);
   one.match();
   one.judgeFlows();
   one.judgeMissing(known);

@@ -7,17 +7,21 @@ export interface ShapeEngine {
     readonly id: string;
     readonly kind: string;
     readonly ways: readonly { readonly link: string; readonly brick?: string }[];
+    readonly options: Readonly<Record<string, unknown>>;
   }[];
 }
 
 export interface Group {
   readonly engine: string;
+  /** Inputs, or links behind bricks that drop. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Bricks on the way: what they drop is missing with reason. */
   readonly bricks: readonly string[];
   /** How often the group gets each packet. */
   readonly times: number;
+  /** Its balancers go by the outermost IP header. */
+  readonly outer: boolean;
 }
 
 interface Part {
@@ -46,11 +50,46 @@ function partsOf(engine: ShapeEngine, id: string): Part[] {
   });
 }
 
+/** Kinds that drop: among what they are to drop, a loss behind them would not be seen. */
+const dropping = new Set(['Filter', 'Deduplicator']);
+
+function dropsIn({ bricks }: ShapeEngine, part: Part): boolean {
+  return part.bricks.some((id) => bricks.some((one) => one.id === id && dropping.has(one.kind)));
+}
+
+/** What is behind each brick that drops, unless another one is: seen from the link between. */
+function behindDroppers(engine: ShapeEngine): [name: string, part: Part][] {
+  return engine.bricks
+    .filter(({ kind }) => dropping.has(kind))
+    .flatMap(({ ways: [first] }) =>
+      first?.brick === undefined
+        ? []
+        : partsOf(engine, first.brick).map((part): [string, Part] => [first.link, part]),
+    )
+    .filter(([, part]) => !dropsIn(engine, part));
+}
+
+function goesByOuter({ bricks }: ShapeEngine, part: Part): boolean {
+  const balancers = bricks.filter(({ id, kind }) => {
+    return kind === 'LoadBalancer' && part.bricks.includes(id);
+  });
+  return balancers.some(({ options }) => options['key'] === 'outer');
+}
+
 export function groupsOf(engine: ShapeEngine): Group[] {
   const groups = new Map<string, { part: Part; byInput: Map<string, number> }>();
-  for (const { name, brick } of engine.inputs) {
-    for (const part of partsOf(engine, brick)) {
-      const key = JSON.stringify([...part.outputs].sort());
+  const inputs = engine.inputs.flatMap(({ name, brick }) =>
+    partsOf(engine, brick).map((part): [string, Part] => [name, part]),
+  );
+  // What comes to the same outputs by another way would be strange to a witness at a link.
+  const whole = behindDroppers(engine).filter(([, { outputs }]) =>
+    inputs.every(([, part]) => {
+      return dropsIn(engine, part) || !part.outputs.some((name) => outputs.includes(name));
+    }),
+  );
+  for (const [rank, some] of [inputs, whole].entries()) {
+    for (const [name, part] of some) {
+      const key = JSON.stringify([rank, ...[...part.outputs].sort()]);
       const group = groups.get(key) ?? { part, byInput: new Map<string, number>() };
       group.byInput.set(name, (group.byInput.get(name) ?? 0) + 1);
       groups.set(key, group);
@@ -62,5 +101,6 @@ export function groupsOf(engine: ShapeEngine): Group[] {
     outputs: part.outputs,
     bricks: part.bricks,
     times: Math.max(...byInput.values()),
+    outer: goesByOuter(engine, part),
   }));
 }

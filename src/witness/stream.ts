@@ -1,6 +1,6 @@
 /** What native/client/observe.c writes: packets as somebody saw them, and how many he missed. */
 import { createHash } from 'node:crypto';
-import { flowOf } from '../capture/flow.ts';
+import { type Sighting, sightingOf } from '../capture/flow.ts';
 
 const headerBytes = 24;
 const frameBytesMax = 65_535;
@@ -8,8 +8,9 @@ const frameBytesMax = 65_535;
 export interface Seen {
   /** The same for packets equal in time, length on the wire and bytes. */
   readonly id: string;
-  /** Undefined where the packet has none: not IP, a fragment. */
-  readonly flow: string | undefined;
+  /** What it says of its innermost and of its outermost flow. Undefined where it is not IP. */
+  readonly inner: Sighting | undefined;
+  readonly outer: Sighting | undefined;
   readonly timeNs: bigint;
   readonly length: number;
 }
@@ -20,6 +21,12 @@ export class Sightings {
   readonly gaps: number[] = [];
   missed = 0;
   #rest: Buffer = Buffer.alloc(0);
+  readonly #outer: boolean;
+
+  /** `outer`: somebody will ask for outermost flows, too. */
+  constructor(outer = false) {
+    this.#outer = outer;
+  }
 
   /** Takes in what has come; false when it is no such stream. */
   add(chunk: Buffer): boolean {
@@ -46,9 +53,11 @@ export class Sightings {
     const linkType = data.readUInt32LE(16);
     const frame = data.subarray(headerBytes, headerBytes + captured);
     const digest = createHash('sha1').update(frame).digest('base64');
+    const record = { timestampNs: timeNs, linkType, data: frame, wireLength };
     this.seen.push({
       id: `${timeNs} ${wireLength} ${digest}`,
-      flow: flowOf({ timestampNs: timeNs, linkType, data: frame, wireLength }, { outer: false }),
+      inner: sightingOf(record),
+      outer: this.#outer ? sightingOf(record, { outer: true }) : undefined,
       timeNs,
       length: captured,
     });

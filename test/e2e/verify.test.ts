@@ -3,7 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeTraffic } from '../../src/traffic/traffic.ts';
+import { crc32 } from 'node:zlib';
+import type { TimedFrame } from '../../src/traffic/conversations.ts';
+import { type Host, ip, protocols, udp } from '../../src/traffic/frames.ts';
+import { makeTraffic, pcapOf } from '../../src/traffic/traffic.ts';
+import { frameOfIp, vxlan } from '../../src/traffic/tunnels.ts';
 import { root } from '../support/source-tree.ts';
 import { until, useWorld, type World } from './world.ts';
 
@@ -11,8 +15,10 @@ interface Report {
   readonly ok: boolean;
   readonly reason?: string;
   readonly packets: number;
+  readonly received: number;
   readonly groups: {
     readonly matched: number;
+    readonly inputs: string[];
     readonly outputs: string[];
     readonly unobservable: string[];
     readonly counts: Record<string, number>;
@@ -20,16 +26,47 @@ interface Report {
   }[];
 }
 
+interface Setup {
+  readonly fault?: string;
+  /** Lua: options of the balancer. */
+  readonly options?: string;
+  /** A libpcap expression: packets that pass a Filter before the balancer. */
+  readonly filter?: string;
+  readonly frames?: readonly TimedFrame[];
+}
+
+/** As seen between two gateways that choose a source port for each direction of each flow. */
+function inVxlan(frame: Buffer): Buffer {
+  const end = (last: number, port: number): Host => ({
+    mac: Buffer.from([2, 0, 0, 0, 1, last]),
+    address: Buffer.from([192, 0, 2, last]),
+    port,
+  });
+  const [from, to] = [end(1, 49_152 + (crc32(frame.subarray(22, 38)) % 16_000)), end(2, 4789)];
+  return frameOfIp(from, to, ip(from, to, protocols.udp, udp(from, to, vxlan(frame, 77))));
+}
+
 /** A capture replayed for ever at its own pace, balanced into three pipes that are read. */
-async function serve(world: World, fault?: string): Promise<void> {
-  writeTraffic(join(world.folder, 'in.pcap'), { seed: 21, flows: 200 });
+async function serve(world: World, setup: Setup = {}): Promise<void> {
+  const { fault, options = '{}', filter, frames } = setup;
+  const traffic = frames ?? makeTraffic({ seed: 21, flows: 200 });
+  world.file('in.pcap', pcapOf(traffic));
+  const port = `pcap:${world.folder}/in.pcap?loop=0&speed=1`;
   if (fault !== undefined)
     Object.assign(world.env, { BRICKS_BUILD: 'faults', BRICKS_FAULT: fault });
   const script = world.file(
     'start.lua',
-    `lb = Brick.new("LoadBalancer") lb:connect_input("pcap:${world.folder}/in.pcap?loop=0&speed=1")
+    `first = Brick.new("Filter", { expression = "${filter ?? ''}" })
+     first:connect_input("${port}") first:connect_output("link{0")
+     lb = Brick.new("LoadBalancer", ${options})
      lb:connect_output("v{0", "v{1", "v{2")
-     pe = PktEngine.new("e0") pe:link(lb) pe:start()`,
+     pe = PktEngine.new("e0")
+     if ${filter !== undefined} then
+       lb:connect_input("link}0") first:link(lb) pe:link(first)
+     else
+       lb:connect_input("${port}") pe:link(lb)
+     end
+     pe:start()`,
   );
   const { code, stderr } = await world.run('bricks-server', ['-f', script]);
   assert.equal(code, 0, stderr);
@@ -55,6 +92,30 @@ test('verify: a balancer that does right is verified', async (t) => {
   assert.ok(report.packets > 100 && (report.groups[0]?.matched ?? 0) > 100);
   const ledger = await world.ledger();
   assert.equal(ledger.difference, 0);
+});
+
+test('verify: a balancer by outer flows is held against outer flows', async (t) => {
+  const world = useWorld(t);
+  const frames = makeTraffic({ seed: 22, flows: 200 }).map(({ timeUs, frame }) => ({
+    timeUs,
+    frame: inVxlan(frame),
+  }));
+  await serve(world, { frames, options: '{ key = "outer" }' });
+  const { code, report } = await verify(world);
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.ok((report.groups[0]?.matched ?? 0) > 100);
+});
+
+test('verify: behind a Filter that drops, the link is looked at, too', async (t) => {
+  const world = useWorld(t);
+  await serve(world, { filter: 'tcp' });
+  const { code, report } = await verify(world);
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.deepEqual(
+    report.groups.map(({ inputs }) => inputs.map((name) => name.replace(/^pcap:.*/, 'pcap'))),
+    [['pcap'], ['link{0']],
+  );
+  assert.ok(report.groups.every(({ matched }) => matched > 50));
 });
 
 test('verify: who saw nothing has verified nothing, and says where', async (t) => {
@@ -96,17 +157,19 @@ test('verify finds and names each fault of a build that has some, and exits 8', 
   );
   assert.equal(made.status, 0, made.stderr);
   assert.notEqual(readFileSync(join(root, build)).indexOf('BRICKS_FAULT'), -1);
-  for (const [fault, kind] of [
-    ['flip:300', 'split'],
-    ['drop:300', 'lost'],
-    ['swap:100', 'reordered'],
-    ['bit:300', 'changed'],
+  for (const [fault, kind, filter] of [
+    ['flip:300', 'split', undefined],
+    ['drop:300', 'lost', undefined],
+    ['swap:100', 'reordered', undefined],
+    ['bit:300', 'changed', undefined],
+    // Among what a Filter drops, a loss must not hide.
+    ['drop:300', 'lost', 'tcp'],
   ] as const) {
-    await t.test(fault, async (each) => {
+    await t.test(`${fault} ${filter ?? ''}`, async (each) => {
       const world = useWorld(each);
-      await serve(world, fault);
+      await serve(world, filter === undefined ? { fault } : { fault, filter });
       const { code, report } = await verify(world);
-      const found = report.groups[0]?.faults.find((one) => one.kind === kind);
+      const found = report.groups.flatMap(({ faults }) => faults).find((one) => one.kind === kind);
       assert.ok(found, JSON.stringify(report));
       assert.equal(code, 8);
       assert.match(found.time, /^\d{4}-\d\d-\d\dT/);
