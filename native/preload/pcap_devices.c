@@ -23,7 +23,7 @@ static pcap_if_t *device_of(const bricks_listed *row) {
   if (!device) return NULL;
   const bool copy = row->kind != BRICKS_LISTED_PIPE;
   if (asprintf(&device->name, "bricks:%s", row->name) < 0) device->name = NULL;
-  if (asprintf(&device->description, "%s%s", copy ? "a copy of " : "", row->sentence) < 0) {
+  if (asprintf(&device->description, "%s%s", copy ? "a copy: " : "", row->sentence) < 0) {
     device->description = NULL;
   }
   device->flags = PCAP_IF_UP | PCAP_IF_RUNNING | PCAP_IF_CONNECTION_STATUS_NOT_APPLICABLE;
