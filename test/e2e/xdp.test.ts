@@ -50,7 +50,7 @@ function hasProgram(network: VethNetwork, name: string): boolean {
 }
 
 test('xdp: in and out, a shared region: every packet is where it belongs', { skip }, async (t) => {
-  // One queue: veth's sender takes the queue of the core it happens to be on, whatever the flow.
+  // One queue: of two, fragments of a flow come by another than its other packets, by their hash.
   const network = useNetwork(t, [{ name: 'wire' }, { name: 'out' }]);
   const world = useWorld(t);
   const script = world.file(
