@@ -8,6 +8,9 @@ namespace {
 constexpr OptionDescriptor kOptions[] = {
     {"public", OptionType::boolean, "0", 0, 0, nullptr,
      "listen where other machines can connect, too; nobody is asked for a password"},
+    {"select", OptionType::text, "", 0, 0, nullptr,
+     "outputs with such a name share a port: a client gets the one whose name it sends, as a line, "
+     "and the first when it sends nothing"},
     {"max", OptionType::integer, "8", 1, 1024, nullptr,
      "clients at a time; who comes beyond them is turned away"},
     {"client_buffer", OptionType::integer, "4", 1, 1024, nullptr,
@@ -25,17 +28,21 @@ Status open_output(const PortName& name, const Options& options, const PortConte
   const size_t colon = target.rfind(':');
   TcpSettings settings;
   if (colon != std::string::npos) {
-    settings.host = target.substr(0, colon);
-    settings.port = target.substr(colon + 1);
+    settings.address.host = target.substr(0, colon);
+    settings.address.port = target.substr(colon + 1);
   }
-  if (settings.host.starts_with('[') && settings.host.ends_with(']')) {
-    settings.host = settings.host.substr(1, settings.host.size() - 2);
-  }
-  if (settings.host.empty() || settings.port.empty()) {
+  std::string& host = settings.address.host;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.empty() || settings.address.port.empty()) {
     return {Code::invalid_argument,
             name.text + ": it takes an address and a port, as in tcp:127.0.0.1:5555"};
   }
-  settings.public_too = option_flag(options, "public");
+  settings.address.public_too = option_flag(options, "public");
+  settings.select = option_text(options, "select");
+  if (settings.select.size() > kTcpSelectMax) {
+    return {Code::invalid_argument,
+            name.text + ": select has more than " + std::to_string(kTcpSelectMax) + " bytes"};
+  }
   settings.clients_max = static_cast<uint32_t>(option_integer(options, "max"));
   settings.client_bytes = static_cast<uint64_t>(option_integer(options, "client_buffer")) << 20;
   CaptureStyle style;

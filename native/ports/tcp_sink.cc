@@ -1,7 +1,6 @@
 #include "ports/tcp_sink.hh"
 
-#include <arpa/inet.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,8 +12,8 @@
 namespace bricks {
 namespace {
 
-constexpr int kBacklog = 16;
 constexpr uint32_t kFramesAtOnce = 512;  // before they are sent
+constexpr size_t kTcpClientsShown = 8;   // one by one, in status
 constexpr uint64_t kRecordMax = kFrameMax + kCaptureAround + 2 * kCaptureHeadMax;
 
 Nanos wall_clock() noexcept {
@@ -23,68 +22,16 @@ Nanos wall_clock() noexcept {
   return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
 }
 
-bool is_loopback(const sockaddr* address) noexcept {
-  if (address->sa_family == AF_INET) {
-    const auto* four = reinterpret_cast<const sockaddr_in*>(address);
-    return ntohl(four->sin_addr.s_addr) >> 24 == 127;
-  }
-  const auto* six = reinterpret_cast<const sockaddr_in6*>(address);
-  return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
-}
-
-std::string shown(const sockaddr* address, socklen_t length) {
-  char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
-  (void)getnameinfo(address, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-  const bool six = address->sa_family == AF_INET6;
-  return (six ? "[" : "") + std::string(host) + (six ? "]:" : ":") + port;
-}
-
-Status listen_at(const addrinfo& where, int* fd) {
-  const std::string address = shown(where.ai_addr, where.ai_addrlen);
-  *fd = socket(where.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (*fd < 0) return system_error("cannot make a socket for " + address, errno);
-  const int yes = 1;
-  (void)setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (bind(*fd, where.ai_addr, where.ai_addrlen) == 0 && listen(*fd, kBacklog) == 0) return {};
-  const int error = errno;
-  close(*fd);
-  *fd = -1;
-  if (error == EADDRINUSE) {
-    return {Code::busy, "another program listens at " + address + "; choose another port"};
-  }
-  return system_error("cannot listen at " + address, error);
-}
-
 }  // namespace
 
 Status TcpSink::open(const TcpSettings& settings, CaptureStyle style,
                      std::unique_ptr<FrameSink>* sink) {
   std::unique_ptr<TcpSink> made(new TcpSink(settings, std::move(style)));
-  addrinfo hints{};
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int fault = getaddrinfo(settings.host.c_str(), settings.port.c_str(), &hints, &found)) {
-    return {Code::invalid_argument, settings.host + ":" + settings.port +
-                                        " is not where one can listen: " + gai_strerror(fault) +
-                                        "; try tcp:127.0.0.1:5555"};
-  }
-  Status status;
-  if (!settings.public_too && !is_loopback(found->ai_addr)) {
-    status = {Code::invalid_argument,
-              settings.host +
-                  " is not this machine alone: anybody who can reach it would get "
-                  "these packets; add ?public=1 if that is meant, or take 127.0.0.1"};
-  } else {
-    status = listen_at(*found, &made->listener_);
-  }
-  freeaddrinfo(found);
+  Status status = settings.select.empty()
+                      ? tcp_listen(settings.address, &made->listener_, &made->bound_)
+                      : TcpDesk::join(settings.address, settings.select, &made->place_);
   if (!status.ok()) return status;
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  auto* address = reinterpret_cast<sockaddr*>(&bound);
-  if (getsockname(made->listener_, address, &length) == 0) made->address_ = shown(address, length);
+  if (made->place_) made->bound_ = made->place_->bound();
   made->clients_.reserve(settings.clients_max);
   *sink = std::move(made);
   return {};
@@ -92,29 +39,41 @@ Status TcpSink::open(const TcpSettings& settings, CaptureStyle style,
 
 TcpSink::~TcpSink() {
   while (!clients_.empty()) leave(clients_.size() - 1);
+  if (place_) TcpDesk::leave(place_);
   if (listener_ >= 0) ::close(listener_);
+}
+
+bool TcpSink::admit(int fd) noexcept {
+  auto buffer = clients_.size() < settings_.clients_max
+                    ? std::unique_ptr<uint8_t[]>(new (std::nothrow) uint8_t[settings_.client_bytes])
+                    : nullptr;
+  if (!buffer) {
+    turned_away_.fetch_add(1, std::memory_order_relaxed);
+    ::close(fd);
+    return false;
+  }
+  const int yes = 1;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+  auto counts = std::make_shared<Counts>(tcp_peer(fd));
+  {
+    const std::lock_guard<std::mutex> lock(counts_mutex_);
+    counts_.push_back(counts);
+  }
+  clients_.push_back({.fd = fd,
+                      .encoder = CaptureEncoder(style_),
+                      .buffer = std::move(buffer),
+                      .counts = std::move(counts)});
+  clients_ever_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 bool TcpSink::accept_all() noexcept {
   bool any = false;
-  for (int i = 0; i < kBacklog; ++i) {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  for (int i = 0; i < kTcpBacklog; ++i) {
+    const int fd = place_ ? place_->take() : tcp_accept(listener_);
     if (fd < 0) break;
-    auto buffer =
-        clients_.size() < settings_.clients_max
-            ? std::unique_ptr<uint8_t[]>(new (std::nothrow) uint8_t[settings_.client_bytes])
-            : nullptr;
-    if (!buffer) {
-      turned_away_.fetch_add(1, std::memory_order_relaxed);
-      ::close(fd);
-      continue;
-    }
-    const int yes = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
-    clients_.push_back({.fd = fd, .encoder = CaptureEncoder(style_), .buffer = std::move(buffer)});
-    clients_ever_.fetch_add(1, std::memory_order_relaxed);
-    any = true;
+    if (admit(fd)) any = true;
   }
   clients_now_.store(static_cast<uint32_t>(clients_.size()));
   return any;
@@ -122,6 +81,10 @@ bool TcpSink::accept_all() noexcept {
 
 void TcpSink::leave(size_t i) noexcept {
   ::close(clients_[i].fd);
+  {
+    const std::lock_guard<std::mutex> lock(counts_mutex_);
+    std::erase(counts_, clients_[i].counts);
+  }
   clients_.erase(clients_.begin() + static_cast<ptrdiff_t>(i));
   clients_now_.store(static_cast<uint32_t>(clients_.size()));
 }
@@ -156,8 +119,13 @@ bool TcpSink::take(Client& client, const FrameRecord& record) const noexcept {
   if (!to) return false;
   const uint32_t head = client.encoder.describe(to, link);
   client.end += head + client.encoder.record(to + head, record);
-  ++client.taken;
+  client.counts->taken.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+void TcpSink::lose(Client& client) noexcept {
+  client.counts->lost.fetch_add(1, std::memory_order_relaxed);
+  lost_.fetch_add(1, std::memory_order_relaxed);
 }
 
 // False: not now, a client that is to get everything has no room.
@@ -171,7 +139,7 @@ bool TcpSink::hand_out(const FrameRecord& record, bool lossless, FrameTally& tal
   bool taken = false, held = false;
   for (Client& client : clients_) {
     if (!begin(client, link_)) {
-      ++client.lost;
+      lose(client);
       continue;
     }
     if (!client.encoder.holds(link_)) continue;  // a classic capture has one link type
@@ -179,8 +147,7 @@ bool TcpSink::hand_out(const FrameRecord& record, bool lossless, FrameTally& tal
     if (take(client, record)) {
       taken = true;
     } else {
-      ++client.lost;
-      lost_.fetch_add(1, std::memory_order_relaxed);
+      lose(client);
     }
   }
   if (taken)
@@ -260,15 +227,15 @@ void TcpSink::finish_all(const FrameNews& news) noexcept {
     const auto link = news.link < 0 ? LinkType::ethernet : static_cast<LinkType>(news.link);
     if (!begin(client, link)) continue;
     uint8_t* to = client.buffer.get() + client.end;
-    client.end +=
-        client.encoder.statistics(to, link, wall_clock(), client.taken + client.lost, client.lost);
+    const uint64_t taken = client.counts->taken.load(), lost = client.counts->lost.load();
+    client.end += client.encoder.statistics(to, link, wall_clock(), taken + lost, lost);
     (void)send(client);  // into an empty socket: all of it
     leave(i);
   }
 }
 
 int TcpSink::sleep_on(std::vector<pollfd>& fds) noexcept {
-  fds.push_back({listener_, POLLIN, 0});
+  fds.push_back({place_ ? place_->event() : listener_, POLLIN, 0});
   for (const Client& client : clients_)
     fds.push_back({client.fd, static_cast<short>(client.blocked ? POLLOUT : 0), 0});
   return -1;
@@ -288,14 +255,21 @@ void TcpSink::end(FrameQueue& queue, FrameTally& tally) noexcept {
 }
 
 std::string TcpSink::describe() const {
-  std::string text = std::string(style_.ng ? "pcapng" : "pcap") + " over TCP at " + address_ +
-                     ", " + std::to_string(clients_now_.load()) + " clients now, " +
+  std::string text = std::string(style_.ng ? "pcapng" : "pcap") + " over TCP at " + bound_ +
+                     (place_ ? ", selected by " + place_->name() : "") + ", " +
+                     std::to_string(clients_now_.load()) + " clients now, " +
                      std::to_string(clients_ever_.load()) + " so far";
   if (const uint64_t away = turned_away_.load()) {
     text += ", " + std::to_string(away) + " turned away";
   }
   if (const uint64_t lost = lost_.load()) {
     text += ", " + std::to_string(lost) + " packets too many for a slow one";
+  }
+  const std::lock_guard<std::mutex> lock(counts_mutex_);
+  for (size_t i = 0; i < counts_.size() && i < kTcpClientsShown; ++i) {
+    const Counts& each = *counts_[i];
+    text += (i ? ", " : "; ") + each.peer + " has " + std::to_string(each.taken.load());
+    if (const uint64_t lost = each.lost.load()) text += " and lost " + std::to_string(lost);
   }
   return text;
 }

@@ -8,6 +8,7 @@
 #include "pcap_bytes.hh"
 #include "pipe_fixture.hh"
 #include "ports/port_registry.hh"
+#include "ports/tcp_desk.hh"
 
 using namespace bricks;
 using conformance::Frame;
@@ -48,6 +49,9 @@ class Client {
       ended_ = n == 0;
       seen.append(bytes, static_cast<size_t>(n));
     }
+  }
+  void say(std::string_view text) {
+    CHECK_EQ(send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
   bool read_until(size_t bytes) {
     return eventually([&] { return look(), seen.size() >= bytes; });
@@ -188,6 +192,60 @@ TEST(tcp_slow_client_loses_its_own) {
   CHECK_EQ(cell.delivered, frames.size());
 }
 
+TEST(tcp_outputs_share_a_port) {
+  uint16_t port = 0;
+  std::unique_ptr<Output> b, again;
+  auto a = serve("?select=a", &port);
+  CHECK_EQ(open_output("tcp:127.0.0.1:0?select=b", {}, &b).message, "");
+  CHECK(b->describe().find(std::to_string(port)) != std::string::npos);
+  CHECK(open_output("tcp:127.0.0.1:0?select=b", {}, &again).code == Code::already_exists);
+  Client silent(port), wants_b(port), windows(port), slow(port), lost(port), halved(port);
+  wants_b.say("b\n");
+  windows.say("b\r\n");
+  lost.say("c\n");
+  slow.say("b");
+  CHECK(lost.read_to_end());
+  CHECK(lost.seen.ends_with("there are:\na\nb\n"));
+  CHECK(has_clients(*b, 2));
+  CHECK(has_clients(*a, 2));  // those who have said nothing
+  slow.say("\n");
+  CHECK(has_clients(*b, 3));
+  LedgerCell cell_a, cell_b;
+  send_live(*a, some_frames(10), cell_a);
+  send_live(*b, some_frames(20), cell_b);
+  CHECK(silent.read_until(24 + 10 * 76) && wants_b.read_until(24 + 20 * 76));
+  CHECK(windows.read_until(24 + 20 * 76) && slow.read_until(24 + 20 * 76));
+  CHECK(b->describe().find(" has 20, 127.0.0.1:") != std::string::npos);
+  // The first goes: the other is the first now.
+  a->close(cell_a);
+  a.reset();
+  CHECK(silent.read_to_end());
+  Client next(port);
+  CHECK(has_clients(*b, 4));
+  // The port is free when the last has gone.
+  b->close(cell_b);
+  b.reset();
+  CHECK_EQ(open_output("tcp:127.0.0.1:" + std::to_string(port), {}, &again).message, "");
+  CHECK(conformance::balanced(cell_a) && conformance::balanced(cell_b));
+}
+
+// A port is not kept busy by those who never say what they want.
+TEST(tcp_newcomers_are_bounded) {
+  uint16_t port = 0;
+  auto output = serve("?select=a&max=200", &port);
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (uint32_t i = 0; i < kTcpNewcomersMax + 20; ++i) {
+    crowd.push_back(std::make_unique<Client>(port));
+    crowd.back()->say(std::string(1, 'x'));
+  }
+  Client patient(port);
+  patient.say("a\n");
+  CHECK(has_clients(*output, 1));
+  Client endless(port);
+  endless.say(std::string(4000, 'a'));
+  CHECK(endless.read_to_end());
+}
+
 TEST(tcp_refusals) {
   std::unique_ptr<Output> output;
   uint16_t port = 0;
@@ -198,6 +256,9 @@ TEST(tcp_refusals) {
   CHECK(code("tcp:127.0.0.1") == Code::invalid_argument);
   CHECK(code("tcp:127.0.0.1:http-or-so") == Code::invalid_argument);
   CHECK(code("tcp:127.0.0.1:0?max=0") == Code::invalid_argument);
+  CHECK(code("tcp:127.0.0.1:0?select=" + std::string(65, 'a')) == Code::invalid_argument);
+  CHECK(code("tcp:0.0.0.0:0?select=a") == Code::invalid_argument);
+  CHECK(code("tcp:127.0.0.1:" + std::to_string(port) + "?select=a") == Code::busy);
   CHECK(!output);
   CHECK(code("tcp:0.0.0.0:0?public=1") == Code::ok);
 }
