@@ -1,4 +1,5 @@
-/** The step of `npm test` that fuzzes the packet decoder for a minute (docs/flows.md). */
+/** The step of `npm test` that fuzzes the packet decoder for a minute, and the readers of
+ * announcements for a quarter of one (docs/flows.md). */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -8,8 +9,22 @@ import type { Outcome } from './test-native.ts';
 const compiler = 'clang++-14';
 const folder = 'native/build/release/fuzz';
 
-function failed(why: string): Outcome {
-  return { passed: 0, failed: 1, skipped: [], failures: [`fuzz/decode: ${why}`] };
+/** Inputs of up to `longest` bytes; `seeds`: a program that writes the first ones. */
+interface Target {
+  readonly name: string;
+  readonly share: number;
+  readonly longest: number;
+  readonly seeds?: string;
+  readonly dictionary?: string;
+}
+
+const targets: readonly Target[] = [
+  { name: 'decode', share: 1, longest: 512, seeds: 'decode_corpus' },
+  { name: 'announcements', share: 0.25, longest: 1500, dictionary: 'fuzz/announcements.dict' },
+];
+
+function failed(target: string, why: string): Outcome {
+  return { passed: 0, failed: 1, skipped: [], failures: [`fuzz/${target}: ${why}`] };
 }
 
 /** Built as it is, but on the fuzzer's library: which Debian has in a package of its own. */
@@ -22,49 +37,61 @@ function canFuzz(): boolean {
   return made.status === 0;
 }
 
-export function fuzzDecoder(): Outcome {
-  if (!canFuzz()) {
-    const reason = `fuzzing the decoder: no ${compiler} with libFuzzer; try scripts/setup --tests`;
-    return { passed: 0, failed: 0, skipped: [reason], failures: [] };
-  }
-  const built = spawnSync(
-    'make',
-    ['-C', 'native', '-s', `-j${os.availableParallelism()}`, 'fuzz'],
-    {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
-  if (built.status !== 0) return failed('it does not build');
+function fuzz(target: Target, seconds: number, seed: string): Outcome {
   const work = mkdtempSync(path.join(os.tmpdir(), 'bricks-fuzz-'));
   try {
     const corpus = path.join(work, 'corpus');
     mkdirSync(corpus);
-    if (spawnSync(path.resolve(folder, 'decode_corpus'), [corpus]).status !== 0) {
-      return failed('its corpus could not be written');
+    if (
+      target.seeds !== undefined &&
+      spawnSync(path.resolve(folder, target.seeds), [corpus]).status !== 0
+    ) {
+      return failed(target.name, 'its corpus could not be written');
     }
-    const seconds = process.env['BRICKS_FUZZ_SECONDS'] ?? '60';
-    const seed = process.env['BRICKS_FUZZ_SEED'] ?? String(Date.now() % 2 ** 31);
-    console.log(`seed ${seed}, ${seconds} s (BRICKS_FUZZ_SEED and BRICKS_FUZZ_SECONDS set them)`);
-    const run = spawnSync(
-      path.resolve(folder, 'decode'),
-      [
-        `-max_total_time=${seconds}`,
-        `-seed=${seed}`,
-        '-max_len=512',
-        '-print_final_stats=1',
-        corpus,
-      ],
-      { cwd: work, encoding: 'utf8', maxBuffer: 1 << 26 },
-    );
+    const options = [
+      `-max_total_time=${Math.max(1, Math.round(seconds * target.share))}`,
+      `-seed=${seed}`,
+      `-max_len=${target.longest}`,
+      '-print_final_stats=1',
+    ];
+    if (target.dictionary !== undefined) options.push(`-dict=${path.resolve(target.dictionary)}`);
+    const run = spawnSync(path.resolve(folder, target.name), [...options, corpus], {
+      cwd: work,
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+    });
     const inputs = /number_of_executed_units: (\d+)/.exec(run.stderr)?.[1];
     if (run.status === 0 && inputs !== undefined) {
-      console.log(`${inputs} inputs`);
+      console.log(`${target.name}: ${inputs} inputs`);
       return { passed: 1, failed: 0, skipped: [], failures: [] };
     }
     // The input that did it is in the report, as base64.
     console.log(run.stderr.slice(-8000));
-    return failed(`seed ${seed}: ${run.signal ?? `exit code ${run.status}`}; its report is above`);
+    const end = run.signal ?? `exit code ${run.status}`;
+    return failed(target.name, `seed ${seed}: ${end}; its report is above`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+export function fuzzAll(): Outcome {
+  if (!canFuzz()) {
+    const reason = `fuzzing: no ${compiler} with libFuzzer; try scripts/setup --tests`;
+    return { passed: 0, failed: 0, skipped: [reason], failures: [] };
+  }
+  const jobs = `-j${os.availableParallelism()}`;
+  const built = spawnSync('make', ['-C', 'native', '-s', jobs, 'fuzz'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (built.status !== 0) return failed('*', 'it does not build');
+  const seconds = process.env['BRICKS_FUZZ_SECONDS'] ?? '60';
+  const seed = process.env['BRICKS_FUZZ_SEED'] ?? String(Date.now() % 2 ** 31);
+  console.log(`seed ${seed}, ${seconds} s (BRICKS_FUZZ_SEED and BRICKS_FUZZ_SECONDS set them)`);
+  const outcomes = targets.map((target) => fuzz(target, Number(seconds), seed));
+  return {
+    passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
+    failed: outcomes.reduce((sum, one) => sum + one.failed, 0),
+    skipped: [],
+    failures: outcomes.flatMap(({ failures }) => failures),
+  };
 }

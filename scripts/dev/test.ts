@@ -3,7 +3,7 @@
  * Prints what it does as it goes; the last line is `N passed, N failed`. A pattern picks steps by
  * name (lint, native, address, thread, fuzz) and TypeScript tests by file name.
  */
-import { fuzzDecoder } from './test-fuzz.ts';
+import { fuzzAll } from './test-fuzz.ts';
 import { clangFormat, lint, nativeTests, type Outcome, sanitizers } from './test-native.ts';
 import { nodeTests, testFiles } from './test-node.ts';
 
@@ -28,7 +28,7 @@ const steps: Step[] = [
   ...(watched.length > 0
     ? [{ name: `native: ${watched.join(', ')}`, run: () => nativeTests(...watched) }]
     : []),
-  { name: 'fuzz', run: fuzzDecoder },
+  { name: 'fuzz', run: fuzzAll },
 ].filter((step) => wanted(step.name));
 
 // Unit tests two files at a time, the others (daemons, network namespaces, big captures) alone.

@@ -10,6 +10,36 @@ namespace bricks {
 
 using namespace balancing;
 
+TEST(balancer_connection_that_begins_anew_takes_the_rest_of_its_batch_along) {
+  World world;
+  Options options;
+  options["placement"] = std::string("least_loaded");
+  CHECK(world.set({"a", "b"}, options).ok());
+  const auto packet = [](uint8_t tcp_flags) {
+    return ipv4(0x0a000001, 0x0a000002, 6, 1000, 80, "", tcp_flags);
+  };
+  const uint32_t before = world.push(packet(0x02));
+  CHECK_EQ(world.push(packet(0x14)), before);  // reset: over, and still counted there
+  Bytes frames[3] = {packet(0x10), packet(0x02), packet(0x10)};
+  Batch& batch = *world.batch;
+  batch.count = 3;
+  for (uint32_t i = 0; i < 3; ++i) {
+    const auto length = static_cast<uint32_t>(frames[i].size());
+    batch.packets[i] = {frames[i].data(), length, 0, world.now, 0, 0, 0, 0};
+  }
+  decode(batch, process_hash_seed());
+  for (size_t i = 0; i < 2; ++i) {
+    Index* own = world.storage.data() + i * kBatchMax;
+    world.lists[i] = {own, own, own};
+  }
+  const Index all[3] = {0, 1, 2};
+  Outlets outlets(world.lists, world.cell);
+  world.brick->push(batch, all, outlets);
+  // The old connection's last packet where it was, the new one's together.
+  CHECK_EQ(world.lists[before].count(), 1u);
+  CHECK_EQ(world.lists[1 - before].count(), 2u);
+}
+
 TEST(balancer_failover_leaves_connections_that_begin_anew_with_survivors) {
   constexpr uint32_t kFlows = 2000;
   World world;
