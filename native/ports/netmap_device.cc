@@ -203,7 +203,7 @@ std::string NetmapDevice::describe() const {
   std::string text = "netmap on " + name_.port + ", " + std::to_string(rings.size()) + " " + kind +
                      (rings.size() == 1 ? "" : "s") + " of " + std::to_string(rings[0].slots) +
                      " slots, memory " + std::to_string(memory_);
-  if (!extra.empty()) text += ", " + std::to_string(extra.size()) + " extra buffers";
+  if (wishes_.extra) text += ", " + std::to_string(wishes_.extra) + " extra buffers";
   return text + (legacy_ ? ", by the call before API 14's" : "");
 }
 

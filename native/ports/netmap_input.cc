@@ -21,6 +21,7 @@ NetmapInput::NetmapInput(std::unique_ptr<NetmapDevice> device, const std::string
     ring.cursor = ring.given = head < is.slots ? head : 0;
     rings_.push_back(ring);
     padded_ &= is.stride % 64 == 0 && is.offsets == 0;
+    plain_ &= is.stride <= kBufferPayload;
   }
 }
 
@@ -109,7 +110,7 @@ uint32_t NetmapInput::receive(Batch& batch, uint32_t max, Nanos now, LedgerCell&
   batch.count = 0;
   batch.link = LinkType::ethernet;
   batch.padded = padded_;
-  batch.plain = rings_[0].is.stride <= kBufferPayload;
+  batch.plain = plain_;
   batch.region = device_->region();
   const auto count = static_cast<uint32_t>(rings_.size());
   // What is there first; the system call when nothing is, or when the kernel runs out of slots to

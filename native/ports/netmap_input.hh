@@ -49,7 +49,7 @@ class NetmapInput final : public Input {
   std::vector<Ring> rings_;
   uint32_t next_ = 0;      // ring to begin with
   uint32_t released_ = 0;  // slots given back since the last system call
-  bool padded_ = true;
+  bool padded_ = true, plain_ = true;
   Taken taken_[kBatchMax];           // where the packets of the batch lie
   std::atomic<int> gone_{0};         // errno after which there is nothing any more
   std::atomic<uint64_t> faults_{0};  // slots that cannot be

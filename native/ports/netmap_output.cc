@@ -319,9 +319,6 @@ std::string NetmapOutput::take_warning() {
   return text;
 }
 
-std::string NetmapOutput::describe() const {
-  return device_->describe() + note_ +
-         (waiting_.empty() ? "" : ", " + std::to_string(waiting_.size()) + " of them to spill to");
-}
+std::string NetmapOutput::describe() const { return device_->describe() + note_; }
 
 }  // namespace bricks
