@@ -11,7 +11,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   abi: [],
   client: ['abi'],
   // Libraries for LD_PRELOAD: other programs' interfaces, served by libbricks.
-  preload: ['abi'],
+  preload: ['abi', 'client'],
   // The program that starts others with the libraries above.
   run: [],
   mem: ['abi'],

@@ -11,6 +11,9 @@
 namespace bricks {
 namespace {
 
+// Beyond what the kernel module gives out: a program may hold ports of both.
+constexpr uint16_t kFirstArena = 16384;
+
 struct EndName {
   std::string base, number;
   uint32_t end = 0;
@@ -62,8 +65,8 @@ Status PipeDirectory::find_arena(const std::string& name, const bricks_end_reque
     }
     return {};
   }
-  if (arenas_.size() >= 65000) return {Code::limit_reached, "there are too many pipes"};
-  do last_arena_ = last_arena_ == 65535 ? 2 : static_cast<uint16_t>(last_arena_ + 1);
+  if (arenas_.size() >= 40000) return {Code::limit_reached, "there are too many pipes"};
+  do last_arena_ = last_arena_ == 65535 ? kFirstArena : static_cast<uint16_t>(last_arena_ + 1);
   while (arenas_.contains(last_arena_));
   PipeShape shape;
   if (wishes) {
@@ -209,6 +212,8 @@ Status PipeDirectory::open_end(const bricks_end_request& request, int32_t pid, P
       if (const int32_t holder = sent.producer_pid.load()) return held(name, holder, "writes");
     }
     if (s = made.pair->open_end(end, request, reply); !s.ok()) return s;
+    made.if_offset = reply->if_offset;
+    made.pair->resume(end, made.tx && !open.tx, made.rx && !open.rx);
     open.all += 1;
     open.tx += made.tx;
     open.rx += made.rx;
@@ -221,7 +226,7 @@ Status PipeDirectory::open_end(const bricks_end_request& request, int32_t pid, P
       read.consumer_pid.store(made.pid);
       read.attachments.fetch_add(1);
     }
-    made.pair->arena()->openers.push_back(pid);
+    made.pair->arena()->openers.push_back(made.pid);
   }
   *opening = std::move(made);
   tell_changed();
@@ -241,7 +246,12 @@ void PipeDirectory::close_end(PipeOpening& opening) {
     const auto end = static_cast<PipeEnd>(opening.end);
     const PipeEnd peer = end == PipeEnd::master ? PipeEnd::slave : PipeEnd::master;
     if (opening.tx && !open.tx) pair.read_at(peer).producer_pid.store(0);
-    if (opening.rx && !open.rx) pair.read_at(end).consumer_pid.store(0);
+    if (opening.rx && !open.rx) {
+      PipeShare& read = pair.read_at(end);
+      if (pipes_.contains(read.consumer_name)) pair.forget_copies(end);
+      read.consumer_pid.store(0);
+    }
+    pair.close_end(opening.if_offset);
     auto& openers = pair.arena()->openers;
     const auto mine = std::find(openers.begin(), openers.end(), opening.pid);
     if (mine != openers.end()) openers.erase(mine);

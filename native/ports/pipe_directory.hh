@@ -56,6 +56,7 @@ struct PipeOpening {
   std::shared_ptr<PipePair> pair;
   uint32_t end = 0;  // PipeEnd
   int32_t pid = 0;
+  uint64_t if_offset = 0;  // of its netmap_if
   bool tx = false, rx = false, exclusive = false;
 };
 
@@ -114,7 +115,7 @@ class PipeDirectory {
   std::function<void()> changed_;
   std::map<std::string, std::weak_ptr<PipePair>> pairs_;  // by the name of the end `{`
   std::map<uint16_t, std::weak_ptr<PipeArena>> arenas_;
-  uint16_t last_arena_ = 1;
+  uint16_t last_arena_ = 65535;
 };
 
 }  // namespace bricks

@@ -13,11 +13,10 @@
 namespace bricks {
 namespace {
 
-constexpr uint64_t kIfBytes = sizeof(netmap_if) + (2 * BRICKS_END_RINGS_MAX + 2) * sizeof(int64_t);
-
-uint64_t ring_bytes(uint32_t slots) noexcept {
-  return (sizeof(netmap_ring) + uint64_t{slots} * sizeof(netmap_slot) + 127) / 128 * 128;
-}
+// What a pipe and its shared ring have before the slots, at the end of their page.
+constexpr uint64_t kRingAt = BRICKS_END_PAGE - sizeof(netmap_ring);
+constexpr uint64_t kPipeAt = kRingAt - sizeof(bricks_pipe);
+static_assert(kRingAt % 128 == 0 && kPipeAt % 64 == 0);
 
 uint32_t other(uint32_t end) noexcept { return 1 - end; }
 
@@ -49,8 +48,8 @@ PipeShape complete(PipeShape shape) noexcept {
 uint64_t control_bytes(const PipeShape& shape) noexcept {
   uint64_t sum = 0;
   for (uint32_t d = 0; d < 2; ++d) {
-    sum += shape.rings[d] * (sizeof(bricks_pipe) + 3 * ring_bytes(shape.slots[d]) +
-                             4 * sizeof(bricks_end_ring) + 1024);
+    sum += 3 * (shape.rings[d] * bricks_ring_stride(shape.slots[d]) + BRICKS_END_PAGE) +
+           2 * BRICKS_END_RINGS_MAX * sizeof(bricks_end_ring);
   }
   return sum + 16 * kIfBytes;
 }
@@ -70,8 +69,10 @@ Status PipePair::make_arena(const std::string& name, const PipeShape& wished,
   made->id = id;
   Status s = Region::create(name, control_bytes(shape) + kPipeArenaControlBytes,
                             static_cast<uint32_t>(buffers), &made->region);
-  if (s.ok()) *arena = std::move(made);
-  return s;
+  if (!s.ok()) return s;
+  made->lent.resize(made->region->buffer_count());
+  *arena = std::move(made);
+  return {};
 }
 
 Status PipePair::make(const std::string& base, const std::string& number, PipeShape shape,
@@ -89,32 +90,74 @@ Status PipePair::make(const std::string& base, const std::string& number, PipeSh
     direction.slots = shape.slots[d];
     direction.rings = shape.rings[d];
   }
+  std::lock_guard lock(made->arena_->mutex);
   for (uint32_t d = 0; d < 2; ++d) {
     if (Status s = made->lay_out_direction(d); !s.ok()) return s;
   }
   for (uint32_t e = 0; e < 2; ++e) {
     if (Status s = made->lay_out_end(e); !s.ok()) return s;
   }
+  made->laid_out_ = true;
   *pair = std::move(made);
   return {};
 }
 
 bricks_pipe* PipePair::pipe_of(const Direction& direction, uint32_t ring) noexcept {
-  return at<bricks_pipe>(direction.pipes + ring * direction.pipe_bytes);
+  return at<bricks_pipe>(direction.pipes + ring * bricks_ring_stride(direction.slots));
+}
+
+netmap_ring* PipePair::ring_of(const Direction& direction, uint32_t ring) noexcept {
+  return reinterpret_cast<netmap_ring*>(pipe_of(direction, ring) + 1);
+}
+
+Status PipePair::allocate_pages(uint64_t bytes, uint64_t* offset) {
+  bytes += BRICKS_END_PAGE;
+  uint64_t begin = 0;
+  if (Status s = arena_->region->allocate_control(bytes, &begin); !s.ok()) return s;
+  pages_.emplace_back(begin, bytes);
+  *offset = (begin + BRICKS_END_PAGE - 1) / BRICKS_END_PAGE * BRICKS_END_PAGE;
+  return {};
+}
+
+PipePair::~PipePair() {
+  std::lock_guard lock(arena_->mutex);
+  std::vector<uint32_t> buffers;
+  for (const Direction& direction : directions_) {
+    for (uint32_t k = 0; !laid_out_ && k < direction.first_buffers.size(); ++k) {
+      buffers.push_back(direction.first_buffers[k]);
+    }
+    for (uint32_t r = 0; laid_out_ && r < direction.rings; ++r) {
+      const netmap_ring* ring = ring_of(direction, r);
+      for (uint32_t k = 0; k < direction.slots; ++k) buffers.push_back(ring->slot[k].buf_idx);
+    }
+  }
+  take_back(std::move(buffers));
+  for (const auto& [offset, bytes] : pages_) arena_->region->release_control(offset, bytes);
+}
+
+// Programs exchange buffers and write what they like: only what is lent can come back, and once.
+void PipePair::take_back(std::vector<uint32_t> buffers) noexcept {
+  std::vector<bool>& lent = arena_->lent;
+  std::erase_if(buffers, [&lent](uint32_t buffer) {
+    if (buffer >= lent.size() || !lent[buffer]) return true;
+    lent[buffer] = false;
+    return false;
+  });
+  arena_->region->release_buffers(buffers);
 }
 
 Status PipePair::lay_out_direction(uint32_t index) {
   Direction& direction = directions_[index];
   Region& region = *arena_->region;
-  direction.pipe_bytes = sizeof(bricks_pipe) + ring_bytes(direction.slots);
-  const uint64_t all = direction.pipe_bytes * direction.rings;
-  if (Status s = region.allocate_control(all, &direction.pipes); !s.ok()) return s;
+  const uint64_t all = bricks_ring_stride(direction.slots) * direction.rings;
+  if (Status s = allocate_pages(all, &direction.pipes); !s.ok()) return s;
+  direction.pipes += kPipeAt;
   Status s = region.allocate_buffers(direction.slots * direction.rings, &direction.first_buffers);
   if (!s.ok()) return s;
+  for (uint32_t buffer : direction.first_buffers) arena_->lent[buffer] = true;
   for (uint32_t r = 0; r < direction.rings; ++r) {
     write_pipe(direction, r);
-    netmap_ring* ring =
-        at<netmap_ring>(direction.pipes + r * direction.pipe_bytes + sizeof(bricks_pipe));
+    netmap_ring* ring = ring_of(direction, r);
     ring->head = ring->cur = ring->tail = 0;
     for (uint32_t k = 0; k < direction.slots; ++k) {
       ring->slot[k] = {direction.first_buffers[r * direction.slots + k], 0, 0, 0};
@@ -137,8 +180,8 @@ Status PipePair::lay_out_direction(uint32_t index) {
 void PipePair::write_pipe(const Direction& direction, uint32_t ring) noexcept {
   bricks_pipe& pipe = *pipe_of(direction, ring);
   const Region& region = *arena_->region;
-  const uint64_t here = direction.pipes + ring * direction.pipe_bytes;
-  const uint64_t ring_offset = here + sizeof(bricks_pipe);
+  const uint64_t ring_offset =
+      direction.pipes + ring * bricks_ring_stride(direction.slots) + sizeof(bricks_pipe);
   pipe.magic = BRICKS_PIPE_MAGIC;
   pipe.version = BRICKS_PIPE_VERSION;
   pipe.slots = direction.slots;
@@ -150,7 +193,7 @@ void PipePair::write_pipe(const Direction& direction, uint32_t ring) noexcept {
   pipe.buffers = region.buffer_count();
   pipe.link_type = static_cast<uint32_t>(LinkType::ethernet);
   std::snprintf(pipe.name, sizeof pipe.name, "%s", direction.share.consumer_name.c_str());
-  auto* shared = at<netmap_ring>(ring_offset);
+  netmap_ring* shared = ring_of(direction, ring);
   shared->buf_ofs = static_cast<int64_t>(region.buffer_offset() - ring_offset);
   shared->num_slots = direction.slots;
   shared->nr_buf_size = kBufferStride;
@@ -158,22 +201,28 @@ void PipePair::write_pipe(const Direction& direction, uint32_t ring) noexcept {
   shared->dir = 0;
 }
 
-// A ring as a program sees it: fresh, as the ABI has it.
-Status PipePair::make_ring(uint64_t* offset, const Direction& direction, uint32_t ring,
-                           bool transmits) {
-  Status s = arena_->region->allocate_control(ring_bytes(direction.slots), offset);
+// Rings as a program sees them: fresh, as the ABI has it.
+Status PipePair::lay_out_rings(const Direction& direction, bool transmits, uint64_t* rings,
+                               uint64_t* state) {
+  Region& region = *arena_->region;
+  Status s = region.allocate_control(BRICKS_END_RINGS_MAX * sizeof(bricks_end_ring), state);
   if (!s.ok()) return s;
-  auto* made = at<netmap_ring>(*offset);
-  write_ring(*offset, direction, ring, transmits);
-  made->tail = transmits ? direction.slots - 1 : 0;
-  for (uint32_t k = 0; k < direction.slots; ++k) {
-    made->slot[k] = {direction.first_buffers[ring * direction.slots + k], 0, 0, 0};
+  pages_.emplace_back(*state, BRICKS_END_RINGS_MAX * sizeof(bricks_end_ring));
+  s = allocate_pages(bricks_ring_stride(direction.slots) * direction.rings, rings);
+  if (!s.ok()) return s;
+  *rings += kRingAt;
+  for (uint32_t r = 0; r < direction.rings; ++r) {
+    write_ring(*rings, direction, r, transmits);
+    const uint32_t tail = transmits ? direction.slots - 1 : 0;
+    at<netmap_ring>(*rings + r * bricks_ring_stride(direction.slots))->tail = tail;
+    at<bricks_end_ring>(*state)[r].tail = tail;
   }
   return {};
 }
 
-void PipePair::write_ring(uint64_t offset, const Direction& direction, uint32_t ring,
+void PipePair::write_ring(uint64_t rings, const Direction& direction, uint32_t ring,
                           bool transmits) noexcept {
+  const uint64_t offset = rings + ring * bricks_ring_stride(direction.slots);
   auto* made = at<netmap_ring>(offset);
   made->buf_ofs = static_cast<int64_t>(arena_->region->buffer_offset() - offset);
   made->num_slots = direction.slots;
@@ -187,79 +236,15 @@ void PipePair::restore() noexcept {
     const Direction& gets = directions_[i];
     const Direction& sends = directions_[other(i)];
     for (uint32_t r = 0; r < gets.rings; ++r) write_pipe(gets, r);
-    for (uint32_t r = 0; r < sends.rings; ++r) write_ring(ends_[i].tx[r], sends, r, true);
-    for (uint32_t r = 0; r < gets.rings; ++r) write_ring(ends_[i].rx[r], gets, r, false);
+    for (uint32_t r = 0; r < sends.rings; ++r) write_ring(ends_[i].tx, sends, r, true);
+    for (uint32_t r = 0; r < gets.rings; ++r) write_ring(ends_[i].rx, gets, r, false);
   }
 }
 
 Status PipePair::lay_out_end(uint32_t index) {
   End& end = ends_[index];
-  const Direction& sends = directions_[other(index)];
-  const Direction& gets = directions_[index];
-  Region& region = *arena_->region;
-  Status s = region.allocate_control(sends.rings * sizeof(bricks_end_ring), &end.tx_state);
-  if (s.ok()) s = region.allocate_control(gets.rings * sizeof(bricks_end_ring), &end.rx_state);
-  for (uint32_t r = 0; s.ok() && r < sends.rings; ++r) {
-    s = make_ring(&end.tx.emplace_back(), sends, r, true);
-    if (s.ok()) at<bricks_end_ring>(end.tx_state)[r] = {0, 0, sends.slots - 1, {}};
-  }
-  for (uint32_t r = 0; s.ok() && r < gets.rings; ++r) {
-    s = make_ring(&end.rx.emplace_back(), gets, r, false);
-    if (s.ok()) at<bricks_end_ring>(end.rx_state)[r] = {0, 0, 0, {}};
-  }
-  return s;
-}
-
-Status PipePair::open_end(PipeEnd which, const bricks_end_request& request,
-                          bricks_end_reply* reply) {
-  const auto index = static_cast<uint32_t>(which);
-  const End& end = ends_[index];
-  const Direction& sends = directions_[other(index)];
-  const Direction& gets = directions_[index];
-  Region& region = *arena_->region;
-  uint64_t if_offset = 0;
-  if (Status s = region.allocate_control(kIfBytes, &if_offset); !s.ok()) return s;
-  auto* nifp = at<netmap_if>(if_offset);
-  std::snprintf(nifp->ni_name, sizeof nifp->ni_name, "%s%s%s", base_.c_str(),
-                index == 0 ? "{" : "}", number_.c_str());
-  nifp->ni_flags = 1;  // NI_PRIV_MEM
-  nifp->ni_tx_rings = sends.rings;
-  nifp->ni_rx_rings = gets.rings;
-  nifp->ni_host_tx_rings = nifp->ni_host_rx_rings = 1;  // absent, but the module counts them
-  uint32_t at_ring = 0;
-  const auto base = static_cast<int64_t>(if_offset);
-  for (uint64_t offset : end.tx) {
-    const bool there = !(request.flags & BRICKS_END_NO_TX);
-    nifp->ring_ofs[at_ring++] = there ? static_cast<int64_t>(offset) - base : 0;
-  }
-  ++at_ring;
-  for (uint64_t offset : end.rx) {
-    const bool there = !(request.flags & BRICKS_END_NO_RX);
-    nifp->ring_ofs[at_ring++] = there ? static_cast<int64_t>(offset) - base : 0;
-  }
-  std::vector<uint32_t> extra;
-  uint32_t wanted = std::min(request.extra_buffers, kPipeExtraBuffersMax);
-  while (wanted && !region.allocate_buffers(wanted, &extra).ok()) wanted /= 2;
-  nifp->ni_bufs_head = 0;
-  for (uint32_t buffer : extra) {  // a chain through the buffers' first words
-    std::memcpy(region.buffer(buffer), &nifp->ni_bufs_head, sizeof buffer);
-    nifp->ni_bufs_head = buffer;
-  }
-  reply->region_bytes = region.bytes();
-  reply->if_offset = if_offset;
-  reply->tx_rings_state = end.tx_state;
-  reply->rx_rings_state = end.rx_state;
-  reply->tx_pipes = sends.pipes;
-  reply->tx_pipe_bytes = sends.pipe_bytes;
-  reply->rx_pipes = gets.pipes;
-  reply->rx_pipe_bytes = gets.pipe_bytes;
-  reply->tx_slots = sends.slots;
-  reply->rx_slots = gets.slots;
-  reply->tx_rings = sends.rings;
-  reply->rx_rings = gets.rings;
-  reply->extra_buffers = static_cast<uint32_t>(extra.size());
-  reply->memory_id = arena_->id;
-  return {};
+  Status s = lay_out_rings(directions_[other(index)], true, &end.tx, &end.tx_state);
+  return s.ok() ? lay_out_rings(directions_[index], false, &end.rx, &end.rx_state) : s;
 }
 
 void PipePair::set_state(PipeEnd read_at, uint32_t producer_state) noexcept {

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "abi/pipe_end.h"
@@ -17,9 +19,11 @@ namespace bricks {
 
 // Memory of one or several pipes, known to netmap programs by its number.
 struct PipeArena {
+  std::mutex mutex;  // of all but id and openers
   std::shared_ptr<Region> region;
   uint16_t id = 0;
   std::vector<int32_t> openers;  // processes that hold ends in it; the directory's
+  std::vector<bool> lent;        // buffers that rings and openers have
 };
 
 // What the first opener may wish for, seen from the end `{`; 0: the default.
@@ -27,6 +31,9 @@ struct PipeShape {
   uint32_t slots[2] = {0, 0};  // of the direction to `}`, and to `{`
   uint32_t rings[2] = {0, 0};
 };
+
+inline constexpr uint64_t kIfBytes =
+    sizeof(netmap_if) + (2 * BRICKS_END_RINGS_MAX + 2) * sizeof(int64_t);
 
 enum class PipeEnd : uint32_t { master = 0, slave = 1 };  // x{N and x}N
 
@@ -51,6 +58,17 @@ class PipePair {
   // are; fills in offsets and counts of `reply`.
   Status open_end(PipeEnd end, const bricks_end_request& request, bricks_end_reply* reply);
 
+  ~PipePair();  // gives the arena its rings and buffers back
+
+  // The opener with that netmap_if has gone: it, and the extra buffers it left in its list, are the
+  // arena's again.
+  void close_end(uint64_t if_offset) noexcept;
+  // Who opens that end next, alone, goes on where the producer or consumer before it was, if that
+  // was no netmap program.
+  void resume(PipeEnd end, bool tx, bool rx) noexcept;
+  // An engine fills what is read at `end`: what was copied from it and not read comes anew.
+  void forget_copies(PipeEnd end) noexcept;
+
   // What has to be constant is so again, whatever programs have scribbled over it.
   void restore() noexcept;
   // An engine takes the direction to `}` over, or has left it: readers of this memory are told.
@@ -68,20 +86,24 @@ class PipePair {
   struct Direction {
     PipeShare share;
     uint32_t slots = 0, rings = 0;
-    uint64_t pipes = 0, pipe_bytes = 0;  // struct bricks_pipe of ring i: pipes + i * pipe_bytes
+    uint64_t pipes = 0;  // of ring 0, as the offsets of an End
     std::vector<uint32_t> first_buffers;
   };
   struct End {
-    std::vector<uint64_t> tx, rx;  // offsets of its netmap rings
+    uint64_t tx = 0, rx = 0;
     uint64_t tx_state = 0, rx_state = 0;
   };
   Status lay_out_direction(uint32_t index);
   Status lay_out_end(uint32_t index);
   void write_pipe(const Direction& direction, uint32_t ring) noexcept;
-  Status make_ring(uint64_t* offset, const Direction& direction, uint32_t ring, bool transmits);
-  void write_ring(uint64_t offset, const Direction& direction, uint32_t ring,
+  Status lay_out_rings(const Direction& direction, bool transmits, uint64_t* rings,
+                       uint64_t* state);
+  void write_ring(uint64_t rings, const Direction& direction, uint32_t ring,
                   bool transmits) noexcept;
+  Status allocate_pages(uint64_t bytes, uint64_t* offset);
+  void take_back(std::vector<uint32_t> buffers) noexcept;
   bricks_pipe* pipe_of(const Direction& direction, uint32_t ring) noexcept;
+  netmap_ring* ring_of(const Direction& direction, uint32_t ring) noexcept;
   template <typename T>
   T* at(uint64_t offset) noexcept {
     return reinterpret_cast<T*>(arena_->region->base() + offset);
@@ -91,6 +113,8 @@ class PipePair {
   std::string base_, number_;
   std::array<Direction, 2> directions_;  // by the end that reads
   std::array<End, 2> ends_;
+  bool laid_out_ = false;
+  std::vector<std::pair<uint64_t, uint64_t>> pages_;  // of the arena: offset, bytes
 };
 
 }  // namespace bricks
