@@ -81,6 +81,7 @@ using Figures = std::vector<Figure>;
 using Wanted = std::function<bool(const std::string&)>;
 void measure_in_process(const Wanted& wanted, Figures& figures);
 void measure_with_consumer(const Wanted& wanted, Figures& figures);
+void measure_netmap_pipe(const Wanted& wanted, Figures& figures);
 void measure_files_and_devices(const Wanted& wanted, Figures& figures);
 void measure_xdp(const Wanted& wanted, Figures& figures);
 void measure_tool_ports(const Wanted& wanted, Figures& figures);

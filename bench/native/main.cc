@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   };
   bench::Figures figures;
   bench::measure_with_consumer(wanted, figures);  // forks: before anything makes threads
+  bench::measure_netmap_pipe(wanted, figures);
   bench::measure_steering(wanted, figures);
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);

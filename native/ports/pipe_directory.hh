@@ -45,8 +45,8 @@ struct PipeShare {
   ~PipeShare();  // closes the fds
 };
 
-struct PipeArena;  // ports/pipe_pair.hh
-class PipePair;
+class PipePair;  // ports/pipe_pair.hh
+struct PipeArena;
 
 // Adds to a row's sentence which process reads the pipe.
 void describe_reader(bricks_listed* row);
@@ -54,12 +54,11 @@ void describe_reader(bricks_listed* row);
 // An end that a netmap program holds.
 struct PipeOpening {
   std::shared_ptr<PipePair> pair;
-  uint32_t end = 0;  // PipeEnd
-  int32_t pid = 0;
+  uint32_t end = 0;        // PipeEnd
   uint64_t if_offset = 0;  // of its netmap_if
+  int32_t pid = 0;
   bool tx = false, rx = false, exclusive = false;
 };
-
 class PipeDirectory {
  public:
   // already_exists when a pipe of that name is there, busy when a program fills it.

@@ -376,6 +376,7 @@ void PipeServer::State::drop(int fd) {
   }
   if (!found->second.asked) --silent;
   connections.erase(found);
+  watch(fd, 0, EPOLL_CTL_DEL);  // closing alone is not enough while a forked child has it, too
   close(fd);
 }
 

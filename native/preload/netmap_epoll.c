@@ -163,7 +163,7 @@ static void arm_all(int set_fd, bool arm) {
     struct netmap_port *port = netmap_port_of(m->fd);
     if (!port || m->spent) continue;
     if (arm) netmap_arm(port, events_of(m));
-    if (!arm) netmap_disarm(port, events_of(m));
+    if (!arm) netmap_disarm(port, POLLIN | POLLOUT);
   }
   netmap_unlock();
 }

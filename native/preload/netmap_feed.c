@@ -12,7 +12,7 @@
 #include "client/ask.h"
 #include "preload/netmap_port.h"
 
-enum { kRetryMs = 100, kIdleSyncsPerLook = 4096 };
+enum { kRetryMs = 100 };
 
 static uint64_t coarse_ns(void) {
   struct timespec t;
@@ -144,9 +144,11 @@ static bool still_there(struct netmap_port *port) {
     netmap_feed_leave(port);
     return true;
   }
-  if (++port->idle_syncs % kIdleSyncsPerLook) return !port->orphaned;
+  const uint64_t now_ms = coarse_ns() / 1000000;
+  if (port->orphaned || now_ms - feed->tried_ms < kRetryMs) return !port->orphaned;
+  feed->tried_ms = now_ms;
   struct pollfd connection = {.fd = port->connection, .events = POLLIN | POLLRDHUP};
-  if (!port->orphaned && REAL(poll)(&connection, 1, 0) > 0) {
+  if (REAL(poll)(&connection, 1, 0) > 0) {
     port->orphaned = true;
     netmap_say("%s: the daemon that filled it has gone; start the program again when there is one",
                port->name);

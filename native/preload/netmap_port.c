@@ -44,20 +44,24 @@ void netmap_say(const char *format, ...) {
 void netmap_lock(void) { pthread_mutex_lock(&mutex); }
 void netmap_unlock(void) { pthread_mutex_unlock(&mutex); }
 
-static void after_fork(void) {
-  owner = getpid();
-  ++netmap_forks;
-  netmap_unlock();
-}
-
-/* Also when the system's functions are called before this by other libraries' constructors, which
- * have no ports. */
-__attribute__((constructor)) static void begin(void) {
+static void make_mutex(void) {
   pthread_mutexattr_t recursive;
   pthread_mutexattr_init(&recursive);
   pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
   pthread_mutex_init(&mutex, &recursive);
   pthread_mutexattr_destroy(&recursive);
+}
+
+static void after_fork(void) { /* held by a thread that is not in this process */
+  owner = getpid();
+  ++netmap_forks;
+  make_mutex();
+}
+
+/* Also when the system's functions are called before this by other libraries' constructors, which
+ * have no ports. */
+__attribute__((constructor)) static void begin(void) {
+  make_mutex();
   owner = getpid();
   pthread_atfork(netmap_lock, netmap_unlock, after_fork);
 }

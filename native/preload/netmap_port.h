@@ -40,7 +40,8 @@ struct netmap_feed { /* what an engine fills, far from the end's own memory */
   struct bricks_end end;
   struct bricks_reader reader;
   bool attached;
-  uint64_t beat, tried_ms; /* last stored in consumer_beat; last attempt to attach */
+  uint64_t beat;     /* last stored in consumer_beat */
+  uint64_t tried_ms; /* when it last tried to attach, or looked whether the daemon is there */
 };
 
 struct netmap_port {
@@ -56,7 +57,7 @@ struct netmap_port {
   struct netmap_end_ring tx[BRICKS_END_RINGS_MAX], rx[BRICKS_END_RINGS_MAX];
   struct bricks_end_reply reply; /* offsets and counts as the daemon gave them, checked */
   struct netmap_feed feed;
-  uint32_t idle_syncs, vain_spins;
+  uint32_t vain_spins;
   char name[BRICKS_NAME_BYTES];
 };
 

@@ -201,15 +201,17 @@ void netmap_arm(struct netmap_port *port, short events) {
   if (port->registered) set_waits(port, events, 1);
 }
 
-void netmap_disarm(struct netmap_port *port, short events) {
+static void take_signal(int event) {
   uint64_t count;
+  const ssize_t got = read(event, &count, sizeof count);
+  (void)got; /* an empty counter is fine */
+}
+
+void netmap_disarm(struct netmap_port *port, short events) {
   if (!port->registered) return;
   set_waits(port, events, 0);
-  const int fds[] = {port->rx_data, port->tx_space,
-                     port->feed.attached ? port->feed.end.data_event : -1};
-  for (uint32_t i = 0; i < sizeof fds / sizeof fds[0]; ++i) {
-    if (fds[i] < 0) continue;
-    const ssize_t got = read(fds[i], &count, sizeof count);
-    (void)got; /* an empty counter is fine */
-  }
+  if (events & (POLLOUT | POLLWRNORM)) take_signal(port->tx_space);
+  if (!(events & (POLLIN | POLLRDNORM))) return;
+  take_signal(port->rx_data);
+  if (port->feed.attached) take_signal(port->feed.end.data_event);
 }

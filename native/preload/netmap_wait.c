@@ -114,17 +114,24 @@ static int ask_system(struct waiting_poll *w, const struct timespec *timeout,
   return ready;
 }
 
-static void arm_all(const struct waiting_poll *w, bool arm) {
+static void arm_all(const struct waiting_poll *w) {
   for (nfds_t i = 0; i < w->count; ++i) {
     struct netmap_port *port = netmap_port_of(w->fds[i].fd);
-    if (port && arm) netmap_arm(port, w->fds[i].events);
-    if (port && !arm) netmap_disarm(port, w->fds[i].events);
+    if (port) netmap_arm(port, w->fds[i].events);
+  }
+}
+
+/* `all`: also what others before us have asked for and left unread. */
+static void disarm_all(const struct waiting_poll *w, bool all) {
+  for (nfds_t i = 0; i < w->count; ++i) {
+    struct netmap_port *port = netmap_port_of(w->fds[i].fd);
+    if (port) netmap_disarm(port, all ? POLLIN | POLLOUT : w->fds[i].events);
   }
 }
 
 /* One turn that may sleep until `end`: how many are ready, or -1. */
 static int sleep_once(struct waiting_poll *w, uint64_t end, const sigset_t *mask) {
-  arm_all(w, true);
+  arm_all(w);
   int ready = look_at_ports(w);
   struct timespec left = {0, 0};
   const uint64_t now = netmap_clock_ns();
@@ -134,7 +141,7 @@ static int sleep_once(struct waiting_poll *w, uint64_t end, const sigset_t *mask
   }
   const int others = ask_system(w, &left, mask);
   const int error = errno;
-  arm_all(w, false);
+  disarm_all(w, false);
   errno = error;
   return others < 0 ? others : ready + others;
 }
@@ -156,6 +163,7 @@ static int poll_until(struct waiting_poll *w, uint64_t end, const sigset_t *mask
     /* What woke it may have been a port's event. */
     ready = look_at_ports(w);
     if (ready || netmap_clock_ns() >= end) return ready;
+    disarm_all(w, true);
   }
 }
 
@@ -188,7 +196,7 @@ static int poll_ports(struct pollfd *fds, nfds_t count, const struct timespec *t
   return result;
 }
 
-static bool has_ports(const struct pollfd *fds, nfds_t count) {
+static bool has_ports(struct pollfd *fds, nfds_t count) {
   for (nfds_t i = 0; fds && count <= kDescriptorsMax && i < count; ++i) {
     if (netmap_port_of(fds[i].fd)) return true;
   }
