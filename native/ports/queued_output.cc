@@ -102,7 +102,10 @@ uint32_t QueuedOutput::room(const Batch& batch, const Index* picks, uint32_t cou
     signal_event(work_event_);  // whoever waits for the header may have it
   }
   if (stalled_) return count;  // transmit drops what does not fit
-  if (!sink_->ready()) return met_ ? count : 0;
+  const bool awaited = !met_ && !sink_->ready();
+  if (awaited != awaited_.load(std::memory_order_relaxed)) awaited_.store(awaited);
+  if (awaited) return 0;
+  if (!sink_->ready()) return count;
   met_ = true;
   const uint32_t fitting = queue_.fitting(batch, picks, count);
   if (fitting < count) full_ = true;
@@ -182,6 +185,10 @@ void QueuedOutput::watch_stall(Nanos now, bool moved) noexcept {
   }
   if (full_since_ == 0 || now < full_since_) full_since_ = now;
   if (now - full_since_ > uint64_t{kLosslessStallMs} * 1'000'000) stalled_ = true;
+}
+
+std::string QueuedOutput::describe() const {
+  return sink_->describe() + (awaited_.load() ? "; a replay waits for its first reader" : "");
 }
 
 void QueuedOutput::finish(LedgerCell& cell) noexcept {

@@ -86,7 +86,7 @@ class QueuedOutput final : public Output {
   void arm_wait() noexcept override;
   bool ready() const noexcept override { return sink_->ready(); }
   std::string take_warning() override { return sink_->take_warning(); }
-  std::string describe() const override { return sink_->describe(); }
+  std::string describe() const override;
 
  private:
   QueuedOutput(std::unique_ptr<FrameSink> sink, uint64_t bytes)
@@ -114,6 +114,7 @@ class QueuedOutput final : public Output {
   std::atomic<bool> finished_{false}, stopping_{false}, lossless_{false};
   std::atomic<int32_t> link_{-1};
   std::atomic<uint64_t> missed_{0};
+  std::atomic<bool> awaited_{false};  // the engine waits for the first at the far end
   std::atomic<bool> asleep_{false}, armed_{false};
 };
 

@@ -229,6 +229,28 @@ TEST(tcp_outputs_share_a_port) {
   CHECK(conformance::balanced(cell_a) && conformance::balanced(cell_b));
 }
 
+TEST(tcp_says_that_a_replay_waits) {
+  uint16_t port = 0;
+  auto output = serve("", &port);
+  const auto batch = std::make_unique<Batch>();
+  const auto frames = some_frames(1);
+  batch->count = 1;
+  batch->packets[0].data = const_cast<uint8_t*>(frames[0].bytes.data());
+  batch->packets[0].length = 60;
+  const Index pick = 0;
+  const auto waits = [&] {
+    return output->describe().find("waits for its first") != std::string::npos;
+  };
+  CHECK(!waits());
+  CHECK_EQ(output->room(*batch, &pick, 1), 0u);
+  CHECK(waits());
+  Client client(port);
+  CHECK(has_clients(*output, 1));
+  CHECK_EQ(output->room(*batch, &pick, 1), 1u);
+  CHECK(!waits());
+  client.leave();
+}
+
 // A port is not kept busy by those who never say what they want.
 TEST(tcp_newcomers_are_bounded) {
   uint16_t port = 0;
