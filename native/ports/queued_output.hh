@@ -114,8 +114,7 @@ class QueuedOutput final : public Output {
   std::atomic<bool> finished_{false}, stopping_{false}, lossless_{false};
   std::atomic<int32_t> link_{-1};
   std::atomic<uint64_t> missed_{0};
-  std::atomic<bool> awaited_{false};  // the engine waits for the first at the far end
-  std::atomic<bool> asleep_{false}, armed_{false};
+  std::atomic<bool> asleep_{false}, armed_{false}, awaited_{false};  // awaited_: by a replay
 };
 
 }  // namespace bricks
