@@ -14,6 +14,8 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   preload: ['abi', 'client'],
   // The program that starts others with the libraries above.
   run: [],
+  // Wireshark's door; writes captures as bricks cat does.
+  extcap: ['abi', 'client'],
   mem: ['abi'],
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],

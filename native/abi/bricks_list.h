@@ -8,7 +8,8 @@
  *
  * Over the socket (abi/pipe.h): BRICKS_LIST is a bricks_attach_request without a name, answered by
  * a bricks_attach_reply with one descriptor: a memfd of region_bytes that holds nothing but rows.
- * BRICKS_TAP is a bricks_tap_request, answered as BRICKS_ATTACH is. */
+ * BRICKS_TAP is a bricks_tap_request, answered as BRICKS_ATTACH is; sent again on that connection
+ * it is answered without descriptors and changes the filter. */
 #ifndef BRICKS_LIST_H
 #define BRICKS_LIST_H
 
@@ -70,6 +71,11 @@ typedef struct {
 bricks_result bricks_tap(bricks_consumer **consumer, const char *link,
                          const bricks_tap_options *tap, const bricks_options *options, char *why,
                          size_t why_size);
+
+/* From now on the tap behind this consumer lets pass what matches `filter`; packets that are in its
+ * pipe already stay. INVALID: the filter; the old one goes on. NULL or "": all packets. */
+bricks_result bricks_tap_filter(bricks_consumer *consumer, const char *filter, char *why,
+                                size_t why_size);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -120,6 +120,23 @@ Napi::Value open_tap(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), pipe);
 }
 
+Napi::Value open_recorder(const Napi::CallbackInfo& info) {
+  const double seconds = to_number(info, 2, "seconds"), bytes = to_number(info, 3, "bytes");
+  if (!(seconds >= 0 && seconds <= UINT32_MAX && bytes >= 0 && bytes < 1e18)) {
+    throw Napi::RangeError::New(info.Env(), "seconds and bytes must be numbers that can be");
+  }
+  check(info, Runtime::instance().open_recorder(
+                  to_text(info, 0, "engine"), to_text(info, 1, "link"),
+                  static_cast<uint32_t>(seconds), static_cast<uint64_t>(bytes)));
+  return info.Env().Undefined();
+}
+
+Napi::Value close_recorder(const Napi::CallbackInfo& info) {
+  check(info,
+        Runtime::instance().close_recorder(to_text(info, 0, "engine"), to_text(info, 1, "link")));
+  return info.Env().Undefined();
+}
+
 Napi::Value close_tap(const Napi::CallbackInfo& info) {
   Runtime::instance().close_tap(to_text(info, 0, "pipe"));
   return info.Env().Undefined();
@@ -141,6 +158,8 @@ Napi::Array from_ways(Napi::Env env, const std::vector<ExplainStep::Way>& ways) 
 void export_proof(Napi::Env env, Napi::Object exports) {
   exports.Set("explain", Napi::Function::New(env, explain, "explain"));
   exports.Set("openTap", Napi::Function::New(env, open_tap, "openTap"));
+  exports.Set("openRecorder", Napi::Function::New(env, open_recorder, "openRecorder"));
+  exports.Set("closeRecorder", Napi::Function::New(env, close_recorder, "closeRecorder"));
   exports.Set("closeTap", Napi::Function::New(env, close_tap, "closeTap"));
   exports.Set("inspectInterface",
               Napi::Function::New(

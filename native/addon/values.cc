@@ -325,6 +325,8 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("sample", from.sample);
              row.Set("consumerPid", from.consumer_pid);
              set_count(row, "passed", from.passed);
+             row.Set("seconds", from.record_s);
+             set_count(row, "overwritten", from.overwritten);
            }));
   Napi::Array draining = Napi::Array::New(env);
   for (const DrainRow& from : snapshot.draining) {

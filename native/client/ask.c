@@ -220,6 +220,12 @@ bricks_result bricks_ask(const struct asking *a, const void *request, size_t req
   return result;
 }
 
+bricks_result bricks_ask_again(const struct asking *a, int connection, const void *request,
+                               size_t request_size, void *reply, size_t reply_size) {
+  const bricks_result result = send_request(a, connection, request, request_size);
+  return result == BRICKS_OK ? receive_reply(a, connection, reply, reply_size, NULL, 0) : result;
+}
+
 bricks_result bricks_ask_verdict(const struct asking *a, uint32_t code, const char *message) {
   if (code == 0) return BRICKS_OK;
   const bool known = code == BRICKS_PERMISSION || code == BRICKS_NOT_FOUND || code == BRICKS_BUSY ||

@@ -38,6 +38,10 @@ bricks_result bricks_ask(const struct asking *a, const void *request, size_t req
                          void *reply, size_t reply_size, int *fds, uint32_t fd_count,
                          int *connection);
 
+/* The same on a connection that is there, and stays whatever becomes of it. */
+bricks_result bricks_ask_again(const struct asking *a, int connection, const void *request,
+                               size_t request_size, void *reply, size_t reply_size);
+
 /* What the daemon's code and message mean for the caller. */
 bricks_result bricks_ask_verdict(const struct asking *a, uint32_t code, const char *message);
 

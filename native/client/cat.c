@@ -8,9 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "abi/bricks_list.h"
-
-enum { kBatch = 256, kWhyBytes = 768, kWordsMax = 64 };
+enum { kBatch = 256, kWhyBytes = 768 };
 /* Waits are cut into slices: a signal that comes just before one starts is seen after it. */
 enum { kSliceMs = 200, kQuietMs = 1, kFlushMs = 20 };
 
@@ -27,7 +25,6 @@ static int64_t now_ms(void) {
 struct cat {
   struct cat_options options;
   struct cat_capture capture;
-  char **words; /* argv */
   bricks_consumer *consumer;
   bool lines;        /* to a terminal */
   bool said_waiting; /* that we wait was said */
@@ -51,32 +48,26 @@ static void say_waiting(struct cat *cat, const char *why) {
   fprintf(stderr, "bricks cat: waiting for %s (%s); Ctrl-C stops\n", cat->options.pipe, why);
 }
 
-/* The name is a link of the graph, or a pipe that somebody reads: a copy of it will do. The
- * launcher gets one and starts us anew; returns only where there is no launcher. */
-static void tap_instead(struct cat *cat, const char *why) {
-  const char *launcher = getenv("BRICKS_LAUNCHER");
-  if (!launcher || !cat->words) return;
-  char *words[kWordsMax] = {(char *)"bricks", (char *)"cat", (char *)"--tap"};
-  for (int i = 1; cat->words[i - 1]; ++i) {
-    if (i + 3 >= kWordsMax) return;
-    words[i + 2] = cat->words[i];
-  }
-  if (!cat->options.quiet) fprintf(stderr, "bricks cat: %s: reading a copy\n", why);
-  capture_abandon(&cat->capture);
-  unsetenv("BRICKS_LAUNCHER");
-  execv(launcher, words);
+/* A copy of a link: there is nothing to wait for. 0, or the exit code. */
+static int attach_copy(struct cat *cat) {
+  char why[kWhyBytes];
+  const bricks_options options = {.follow = cat->options.follow, .busy_poll = 1};
+  const bricks_tap_options tap = {.filter = cat->options.filter, .last_ms = cat->options.last_ms};
+  const bricks_result result =
+      bricks_tap(&cat->consumer, cat->options.pipe, &tap, &options, why, sizeof why);
+  if (result == BRICKS_OK) return 0;
+  fprintf(stderr, "bricks cat: %s\n", why);
+  return result == BRICKS_INVALID ? CAT_CONFIGURATION : (int)result;
 }
 
-/* A name of the form "a{0" is a pipe that programs may fill one day, or a link there is now. */
+/* The daemon knows that name, and it is no pipe that will come. */
 static bool is_link(const char *name) {
-  bricks_listed *rows = NULL;
-  uint32_t count = 0;
-  const bricks_options options = {.timeout_ms = 0};
-  char why[kWhyBytes];
+  bricks_listed *rows;
+  uint32_t count;
   bool found = false;
-  if (bricks_list(&rows, &count, &options, why, sizeof why) != BRICKS_OK) return false;
+  bricks_list(&rows, &count, NULL, NULL, 0);
   for (uint32_t i = 0; i < count && !found; ++i) {
-    found = rows[i].kind != BRICKS_LISTED_PIPE && strcmp(rows[i].name, name) == 0;
+    found = rows[i].flags & BRICKS_LISTED_TAP && strcmp(rows[i].name, name) == 0;
   }
   free(rows);
   return found;
@@ -87,6 +78,7 @@ static int attach(struct cat *cat) {
   char why[kWhyBytes];
   for (int64_t slice = 0;; slice = kSliceMs) { /* the first try only tells what is awaited */
     if (stop_signal) return CAT_SIGNAL + stop_signal;
+    if (cat->options.tap) return attach_copy(cat);
     const int64_t left = left_ms(cat);
     const bricks_options options = {
         .timeout_ms = left >= 0 && left < slice ? left : slice,
@@ -96,12 +88,16 @@ static int attach(struct cat *cat) {
     const bricks_result result =
         bricks_attach(&cat->consumer, cat->options.pipe, &options, why, sizeof why);
     if (result == BRICKS_OK) return 0;
+    /* The name is a link of the graph, or a pipe that somebody reads: a copy of it will do. */
+    const bool unknown = result == BRICKS_NOT_FOUND && slice == 0;
+    if (result == BRICKS_INVALID || result == BRICKS_BUSY ||
+        (unknown && is_link(cat->options.pipe))) {
+      if (!cat->options.quiet) fprintf(stderr, "bricks cat: %s: reading a copy\n", why);
+      cat->options.tap = true;
+      continue;
+    }
     const bool not_yet = result == BRICKS_TIMEOUT || result == BRICKS_INTERRUPTED ||
                          result == BRICKS_UNREACHABLE || result == BRICKS_NOT_FOUND;
-    if (result == BRICKS_INVALID || result == BRICKS_BUSY ||
-        (result == BRICKS_NOT_FOUND && is_link(cat->options.pipe))) {
-      tap_instead(cat, why);
-    }
     if (not_yet && left != 0) {
       if (result != BRICKS_INTERRUPTED) say_waiting(cat, why);
       continue;
@@ -239,7 +235,7 @@ static int follow_pipe(struct cat *cat) {
 }
 
 int main(int argc, char **argv) {
-  struct cat cat = {.last_ms = now_ms(), .link_type = 1, .words = argv};
+  struct cat cat = {.last_ms = now_ms(), .link_type = 1};
   const int parsed = cat_parse(argc, argv, &cat.options);
   if (parsed >= 0) return parsed;
   watch_signals();

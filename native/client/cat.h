@@ -6,11 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "abi/bricks.h"
+#include "abi/bricks_list.h"
 
-enum { CAT_OK = 0, CAT_FAILED = 1, CAT_USAGE = 2, CAT_UNREACHABLE = 4, CAT_TIMEOUT = 124 };
+enum {
+  CAT_OK = 0,
+  CAT_FAILED = 1,
+  CAT_USAGE = 2,
+  CAT_CONFIGURATION = 3,
+  CAT_UNREACHABLE = 4,
+  CAT_TIMEOUT = 124
+};
 /* Not exit codes: attach again; who read our output is gone. */
 enum { CAT_SIGNAL = 128, CAT_AGAIN = -1, CAT_READER_LEFT = -2 };
+
+enum { CAT_ABOUT_MAX = 4096 };
 
 /* cat_options.c */
 struct cat_options {
@@ -18,6 +27,9 @@ struct cat_options {
   const char *file;   /* -w; NULL: stdout */
   uint64_t count;     /* -c; 0: no end */
   int64_t timeout_ms; /* --timeout; -1: none */
+  bool tap;           /* a copy, whoever reads it */
+  const char *filter; /* of the copy; NULL: none */
+  uint32_t last_ms;   /* begin with what a recorder has kept; 0: now */
   bool follow, ng, quiet;
 };
 /* -1: go on with *options; else the exit code: everything to say has been said. */
@@ -28,8 +40,12 @@ int cat_parse(int argc, char **argv, struct cat_options *options);
  */
 struct cat_capture {
   int fd;
-  const char *path; /* for messages */
-  const char *pipe; /* pcapng: the interface's name */
+  const char *program; /* for messages: "bricks cat" */
+  const char *path;    /* likewise */
+  const char *pipe;    /* pcapng: the interface's name */
+  /* pcapng: more of the interface; NULL: nothing is said. Texts of at most CAT_ABOUT_MAX bytes. */
+  const char *description, *filter, *comment;
+  uint32_t snap_length; /* 0: packets are whole */
   bool ng, started, created;
   bool nanoseconds;
   uint32_t link_type;  /* classic: of the whole file */
@@ -39,6 +55,9 @@ struct cat_capture {
   uint8_t *buffer; /* from malloc; main frees it */
 };
 int capture_open(struct cat_capture *capture, const struct cat_options *options);
+/* Writes to `fd`, which is the caller's; `path` is what messages call it. */
+int capture_open_fd(struct cat_capture *capture, const char *program, int fd, const char *path,
+                    const char *pipe, bool ng);
 /* Empties the file: the pipe is ours, so what was there before may go. */
 int capture_begin(struct cat_capture *capture);
 int capture_packets(struct cat_capture *capture, const bricks_packet *packets, uint32_t count);

@@ -11,19 +11,25 @@
 
 #include "client/cat.h"
 
-enum { kBufferBytes = 512 * 1024, kSnapLength = 262144, kRecordMax = 65535 + 512 };
+enum { kBufferBytes = 512 * 1024, kSnapLength = 262144, kRecordMax = 65535 + 4 * CAT_ABOUT_MAX };
 
 #define PCAP_MICROSECONDS 0xa1b2c3d4u
 #define PCAP_NANOSECONDS 0xa1b23c4du
 
-int capture_open(struct cat_capture *capture, const struct cat_options *options) {
-  *capture = (struct cat_capture){
-      .fd = STDOUT_FILENO, .path = "stdout", .pipe = options->pipe, .ng = options->ng};
+int capture_open_fd(struct cat_capture *capture, const char *program, int fd, const char *path,
+                    const char *pipe, bool ng) {
+  *capture =
+      (struct cat_capture){.fd = fd, .program = program, .path = path, .pipe = pipe, .ng = ng};
   capture->buffer = malloc(kBufferBytes);
-  if (!capture->buffer) {
-    fprintf(stderr, "bricks cat: no memory for a buffer of %d bytes\n", kBufferBytes);
-    return CAT_FAILED;
-  }
+  if (capture->buffer) return 0;
+  fprintf(stderr, "%s: no memory for a buffer of %d bytes\n", program, kBufferBytes);
+  return CAT_FAILED;
+}
+
+int capture_open(struct cat_capture *capture, const struct cat_options *options) {
+  const int fault =
+      capture_open_fd(capture, "bricks cat", STDOUT_FILENO, "stdout", options->pipe, options->ng);
+  if (fault) return fault;
   if (!options->file || strcmp(options->file, "-") == 0) return 0;
   capture->path = options->file;
   capture->fd = open(options->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -43,7 +49,7 @@ int capture_begin(struct cat_capture *capture) {
   capture->created = false; /* from here on it is a capture and stays */
   if (capture->fd == STDOUT_FILENO || fstat(capture->fd, &status) != 0) return 0;
   if (!S_ISREG(status.st_mode) || ftruncate(capture->fd, 0) == 0) return 0;
-  fprintf(stderr, "bricks cat: cannot empty %s: %s\n", capture->path, strerror(errno));
+  fprintf(stderr, "%s: cannot empty %s: %s\n", capture->program, capture->path, strerror(errno));
   return CAT_FAILED;
 }
 
@@ -60,7 +66,8 @@ int capture_flush(struct cat_capture *capture) {
     } else if (errno != EINTR) {
       capture->used = 0;
       if (errno == EPIPE) return CAT_READER_LEFT;
-      fprintf(stderr, "bricks cat: cannot write to %s: %s\n", capture->path, strerror(errno));
+      fprintf(stderr, "%s: cannot write to %s: %s\n", capture->program, capture->path,
+              strerror(errno));
       return CAT_FAILED;
     }
   }
@@ -104,6 +111,17 @@ static int start(struct cat_capture *capture, uint32_t link_type) {
   return 0;
 }
 
+/* An option whose value is `zeros` bytes of 0 and the text; nothing for NULL. */
+static void put_option(struct cat_capture *capture, uint32_t code, const char *text, size_t zeros) {
+  if (!text) return;
+  const size_t length = strnlen(text, CAT_ABOUT_MAX) + zeros;
+  const uint32_t head = code | (uint32_t)length << 16;
+  put(capture, &head, sizeof head);
+  put(capture, "\0\0\0", zeros);
+  put(capture, text, length - zeros);
+  put(capture, "\0\0\0", -length & 3);
+}
+
 /* pcapng: the number of the interface for that link type, described where it is new; -1: too many.
  */
 static int64_t interface_for(struct cat_capture *capture, uint32_t link_type) {
@@ -111,15 +129,21 @@ static int64_t interface_for(struct cat_capture *capture, uint32_t link_type) {
     if (capture->interface_links[i] == link_type) return i;
   }
   if (capture->interfaces == sizeof capture->interface_links / sizeof(uint32_t)) return -1;
-  /* options: 2, if_name; 9, if_tsresol: 10^-9 seconds */
-  const size_t name = strnlen(capture->pipe, 255), padded = (name + 3) & ~(size_t)3;
-  const uint32_t total = (uint32_t)(36 + padded);
-  const uint32_t head[5] = {1, total, link_type, kSnapLength, 2 | (uint32_t)name << 16};
-  const uint32_t tail[4] = {9 | 1 << 16, 9, 0, total};
+  const size_t begin = capture->used;
+  const uint32_t snap = capture->snap_length ? capture->snap_length : kSnapLength;
+  const uint32_t head[4] = {1, 0 /* its length, below */, link_type, snap};
   put(capture, head, sizeof head);
-  put(capture, capture->pipe, name);
-  put(capture, "\0\0\0", padded - name);
+  put_option(capture, 2 /* if_name */, capture->pipe, 0);
+  put_option(capture, 3 /* if_description */, capture->description, 0);
+  put_option(capture, 1 /* opt_comment */, capture->comment, 0);
+  if (capture->filter && *capture->filter)
+    put_option(capture, 11 /* if_filter */, capture->filter, 1);
+  /* 9, if_tsresol: 10^-9 seconds; the end of options */
+  const uint32_t tail[3] = {9 | 1 << 16, 9, 0};
   put(capture, tail, sizeof tail);
+  const uint32_t total = (uint32_t)(capture->used - begin + sizeof(uint32_t));
+  put(capture, &total, sizeof total);
+  memcpy(capture->buffer + begin + sizeof(uint32_t), &total, sizeof total);
   capture->interface_links[capture->interfaces] = link_type;
   return capture->interfaces++;
 }
@@ -127,7 +151,7 @@ static int64_t interface_for(struct cat_capture *capture, uint32_t link_type) {
 static int put_ng(struct cat_capture *capture, const bricks_packet *packet) {
   const int64_t interface = interface_for(capture, packet->link_type);
   if (interface < 0) {
-    fprintf(stderr, "bricks cat: more than %zu link types in one capture\n",
+    fprintf(stderr, "%s: more than %zu link types in one capture\n", capture->program,
             sizeof capture->interface_links / sizeof(uint32_t));
     return CAT_FAILED;
   }
@@ -150,9 +174,9 @@ static int put_ng(struct cat_capture *capture, const bricks_packet *packet) {
 static int put_classic(struct cat_capture *capture, const bricks_packet *packet) {
   if (packet->link_type != capture->link_type) {
     fprintf(stderr,
-            "bricks cat: a packet of link type %u in a capture of link type %u: classic pcap holds "
-            "one; add --ng\n",
-            packet->link_type, capture->link_type);
+            "%s: a packet of link type %u in a capture of link type %u: classic pcap holds one; "
+            "choose pcapng (--ng)\n",
+            capture->program, packet->link_type, capture->link_type);
     return CAT_FAILED;
   }
   const uint64_t rest = packet->timestamp_ns % 1000000000u;
@@ -217,7 +241,8 @@ int capture_finish(struct cat_capture *capture, uint32_t link_type, uint64_t pac
   if (!fault && capture->ng) fault = put_statistics(capture, packets, lost);
   if (!fault) fault = capture_flush(capture);
   if (capture->fd != STDOUT_FILENO && close(capture->fd) != 0 && !fault) {
-    fprintf(stderr, "bricks cat: cannot complete %s: %s\n", capture->path, strerror(errno));
+    fprintf(stderr, "%s: cannot complete %s: %s\n", capture->program, capture->path,
+            strerror(errno));
     fault = CAT_FAILED;
   }
   return fault;

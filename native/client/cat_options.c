@@ -9,6 +9,7 @@
 
 static const char kUsage[] =
     "usage: bricks cat PIPE [-w FILE|-] [-c N] [--timeout S] [--follow] [--ng] [-q]\n"
+    "       bricks cat --tap LINK | --last S LINK [-f EXPR] [-w FILE|-] ...\n"
     "\n"
     "Reads a pipe such as 'eth3}0' and writes what comes as a capture to stdout; on a terminal,\n"
     "one line per packet. Waits for daemon and pipe to come, and ends when the input ends.\n"
@@ -18,6 +19,9 @@ static const char kUsage[] =
     "  --timeout S  give up when no packet came for S seconds (exit 124)\n"
     "  --follow     when the input ends, or the daemon does, wait for more\n"
     "  --ng         write pcapng instead of pcap: holds packets of several link types\n"
+    "  --tap        a copy of a link (bricks status lists them), whoever else reads it\n"
+    "  --last S     a copy that begins with the last S seconds, where a recorder keeps them\n"
+    "  -f EXPR      packets of the copy that match (pcap-filter(7))\n"
     "  -q           no summary at the end\n"
     "  -h           this text\n"
     "\n"
@@ -49,19 +53,44 @@ static bool parse_seconds(const char *text, int64_t *milliseconds) {
   return true;
 }
 
+/* "10", "0.5", "10s" */
+static bool parse_last(const char *text, uint32_t *milliseconds) {
+  char number[32];
+  int64_t parsed;
+  const size_t length = strlen(text), unit = length > 1 && text[length - 1] == 's';
+  if (length - unit >= sizeof number) return false;
+  memcpy(number, text, length - unit);
+  number[length - unit] = 0;
+  if (!parse_seconds(number, &parsed) || parsed == 0 || parsed > 86400000) return false;
+  *milliseconds = (uint32_t)parsed;
+  return true;
+}
+
+static int check(const struct cat_options *options) {
+  if (options->filter && !options->tap) {
+    return complain("-f filters a copy; add --tap, or have the pipe's name say so: ",
+                    "'eth3{0?filter=...'");
+  }
+  if (options->file && !*options->file) return complain("-w wants a file's name", "");
+  return -1;
+}
+
 int cat_parse(int argc, char **argv, struct cat_options *options) {
-  enum { kTimeout = 256, kFollow, kNg };
+  enum { kTimeout = 256, kFollow, kNg, kTap, kLast };
   static const struct option kLong[] = {{"write", required_argument, NULL, 'w'},
                                         {"count", required_argument, NULL, 'c'},
                                         {"timeout", required_argument, NULL, kTimeout},
                                         {"follow", no_argument, NULL, kFollow},
                                         {"ng", no_argument, NULL, kNg},
+                                        {"tap", no_argument, NULL, kTap},
+                                        {"last", required_argument, NULL, kLast},
+                                        {"filter", required_argument, NULL, 'f'},
                                         {"quiet", no_argument, NULL, 'q'},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
   *options = (struct cat_options){.timeout_ms = -1};
   opterr = 0;
-  for (int letter; (letter = getopt_long(argc, argv, ":w:c:qh", kLong, NULL)) != -1;) {
+  for (int letter; (letter = getopt_long(argc, argv, ":w:c:f:qh", kLong, NULL)) != -1;) {
     switch (letter) {
       case 'w':
         options->file = optarg;
@@ -75,6 +104,18 @@ int cat_parse(int argc, char **argv, struct cat_options *options) {
         if (!parse_seconds(optarg, &options->timeout_ms)) {
           return complain("--timeout wants seconds, such as 5 or 0.5, not ", optarg);
         }
+        break;
+      case kTap:
+        options->tap = true;
+        break;
+      case 'f':
+        options->filter = optarg;
+        break;
+      case kLast:
+        if (!parse_last(optarg, &options->last_ms)) {
+          return complain("--last wants seconds up to 86400, such as 10 or 10s, not ", optarg);
+        }
+        options->tap = true;
         break;
       case kFollow:
         options->follow = true;
@@ -100,6 +141,5 @@ int cat_parse(int argc, char **argv, struct cat_options *options) {
   options->pipe = argv[optind];
   if (optind + 1 < argc)
     return complain("one pipe at a time; this is too much: ", argv[optind + 1]);
-  if (options->file && !*options->file) return complain("-w wants a file's name", "");
-  return -1;
+  return check(options);
 }

@@ -73,6 +73,23 @@ bricks_result bricks_list(bricks_listed **rows, uint32_t *count, const bricks_op
   return result;
 }
 
+/* a->name fits. */
+static bricks_result fill_request(const struct asking *a, struct bricks_tap_request *request,
+                                  const char *filter, uint32_t last_ms) {
+  *request = (struct bricks_tap_request){.magic = BRICKS_PIPE_MAGIC,
+                                         .version = BRICKS_PIPE_VERSION,
+                                         .operation = BRICKS_TAP,
+                                         .last_ms = last_ms};
+  if (!filter) filter = "";
+  if (strlen(filter) >= sizeof request->expression) {
+    return bricks_refuse(a, BRICKS_INVALID, "the filter is longer than %zu bytes",
+                         sizeof request->expression - 1);
+  }
+  memcpy(request->name, a->name, strlen(a->name));
+  memcpy(request->expression, filter, strlen(filter));
+  return BRICKS_OK;
+}
+
 bricks_result bricks_tap(bricks_consumer **consumer, const char *link,
                          const bricks_tap_options *tap, const bricks_options *options, char *why,
                          size_t why_size) {
@@ -85,22 +102,30 @@ bricks_result bricks_tap(bricks_consumer **consumer, const char *link,
   bricks_result result =
       bricks_ask_prepare(&a, options->run_dir, options->timeout_ms, why, why_size);
   if (result != BRICKS_OK) return result;
-  struct bricks_tap_request request = {.magic = BRICKS_PIPE_MAGIC,
-                                       .version = BRICKS_PIPE_VERSION,
-                                       .operation = BRICKS_TAP,
-                                       .last_ms = tap->last_ms};
-  const char *filter = tap->filter ? tap->filter : "";
   a.name = link ? link : "";
-  if (!*a.name || strlen(a.name) >= sizeof request.name) {
+  if (!*a.name || strlen(a.name) >= BRICKS_NAME_BYTES) {
     return bricks_refuse(&a, BRICKS_INVALID,
-                         "a link's name has 1 to %zu bytes; `bricks status` lists those there are",
-                         sizeof request.name - 1);
+                         "a link's name has 1 to %u bytes; `bricks status` lists those there are",
+                         BRICKS_NAME_BYTES - 1);
   }
-  if (strlen(filter) >= sizeof request.expression) {
-    return bricks_refuse(&a, BRICKS_INVALID, "the filter is longer than %zu bytes",
-                         sizeof request.expression - 1);
-  }
-  memcpy(request.name, a.name, strlen(a.name));
-  memcpy(request.expression, filter, strlen(filter));
+  struct bricks_tap_request request;
+  result = fill_request(&a, &request, tap->filter, tap->last_ms);
+  if (result != BRICKS_OK) return result;
   return bricks_begin_consumer(&a, options, &request, sizeof request, consumer);
+}
+
+bricks_result bricks_tap_filter(bricks_consumer *consumer, const char *filter, char *why,
+                                size_t why_size) {
+  const struct asking a = {
+      .name = consumer->name, .why = why, .why_size = why_size, .address.sun_path = "ports.sock"};
+  struct bricks_tap_request request;
+  struct bricks_attach_reply reply;
+  bricks_result result = fill_request(&a, &request, filter, 0);
+  if (result == BRICKS_OK) {
+    result = bricks_ask_again(&a, consumer->end.connection, &request, sizeof request, &reply,
+                              sizeof reply);
+  }
+  if (result != BRICKS_OK) return result;
+  reply.message[sizeof reply.message - 1] = 0;
+  return bricks_ask_verdict(&a, reply.code, reply.message);
 }

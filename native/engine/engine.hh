@@ -38,14 +38,14 @@ class Engine {
   EngineSnapshot snapshot();
   // Appends an answer for each brick that inputs lead to. invalid_argument.
   Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
-  // Taps (engine/tap.hh): `name` is the engine's end of the pipe that is made for it.
+  // Taps (engine/tap.hh): `name` is the engine's end of its pipe.
   void links(LinkList* to);
   Status open_tap(const TapRequest& request, const std::string& name);
+  bool filter_tap(const std::string& name, const std::string& expression, Status* status);
   bool close_tap(const std::string& name);  // false: not here
 
  private:
   Engine() = default;
-  // Control side.
   void run_request(Plan* next, bool stop, EngineCells* cells);
   // Has `look` called between two breaths, on the engine's thread where there is one.
   void run_between(const std::function<void(Plan&)>& look);
@@ -54,6 +54,7 @@ class Engine {
   void collect_warnings();
   void prune_taps();
   std::vector<TapRow> tap_rows();
+  Status open_recorder(const std::string& name, Tap* tap);
   std::string not_linked_text() const;
 
   // Engine's thread.
@@ -111,8 +112,7 @@ class Engine {
   Nanos looked_at_ = 0;  // at the outputs' consumers
   Nanos idle_since_ = 0;
   Nanos spin_ = 0;  // how long to look again before a sleep: learns what has paid
-  bool said_finished_ = false, live_ = false;
-  bool stop_ = false;
+  bool said_finished_ = false, live_ = false, stop_ = false;
   std::atomic<bool> drained_{false};
   std::atomic<bool> unfinished_done_{true};  // no plan but the active one is needed
 };

@@ -16,7 +16,7 @@ void list_links(const Plan& plan, const std::string& engine, LinkList* to) {
   for (uint32_t i = 0; i < plan.inputs.size(); ++i) {
     const BrickSlot& first = *plan.bricks[plan.entry(i)];
     to->links.push_back(
-        {plan.inputs[i]->name, "comes in, to " + in_words(first) + where, BRICKS_LISTED_INPUT});
+        {plan.inputs[i]->name, "into " + in_words(first) + where, BRICKS_LISTED_INPUT});
   }
   for (uint32_t b = 0; b < plan.bricks.size(); ++b) {
     const std::string from = in_words(*plan.bricks[b]);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/plan.hh"
+#include "ports/recording.hh"
 
 namespace bricks {
 
@@ -13,6 +15,7 @@ struct LinkRow {
   std::string name;      // the engine's end: "eth3", "eth3{0"
   std::string sentence;  // "from LoadBalancer lb to Filter f, in engine e0"
   uint32_t kind;         // BRICKS_LISTED_INPUT, _LINK or _OUTPUT
+  std::shared_ptr<Recording> recording = nullptr;  // null: nobody records it
 };
 
 struct LinkList {

@@ -30,17 +30,19 @@ Status PortServices::list(const Peer& peer, std::vector<bricks_listed>* rows) {
   for (const std::string& tap : there.taps) by_pipe.erase(flip_pipe_name(tap));
   rows->clear();
   for (const LinkRow& link : there.links) {
-    const std::string read_as = flip_pipe_name(link.name);
-    const auto pipe = link.kind == BRICKS_LISTED_OUTPUT && read_as != link.name
-                          ? by_pipe.find(read_as)
-                          : by_pipe.end();
-    if (pipe != by_pipe.end()) {
+    // What an engine writes at x{0 and what another reads at x}0 is one pipe, named by its reader.
+    const bool writes = link.kind == BRICKS_LISTED_OUTPUT;
+    const auto pipe = by_pipe.find(writes ? flip_pipe_name(link.name) : link.name);
+    if (pipe != by_pipe.end() && (writes || link.kind == BRICKS_LISTED_INPUT)) {
       pipe->second.flags |= BRICKS_LISTED_TAP;
-      set_sentence(&pipe->second, link.sentence);
+      if (link.recording) pipe->second.recorded_ms = link.recording->seconds() * 1000;
+      set_sentence(&pipe->second,
+                   writes ? link.sentence : pipe->second.sentence + (", " + link.sentence));
     } else if (peer.is_master() && link.name.size() < sizeof rows->front().name) {
       bricks_listed row{};
       row.kind = link.kind;
       row.flags = BRICKS_LISTED_TAP;
+      if (link.recording) row.recorded_ms = link.recording->seconds() * 1000;
       link.name.copy(row.name, sizeof row.name - 1);
       set_sentence(&row, link.sentence);
       rows->push_back(row);
@@ -69,6 +71,11 @@ Status PortServices::open_tap(const TapWish& wish, const Peer& peer, std::string
               "'" + name + "' is no pipe that " + user_name(peer.user) +
                   " may read; only root and the daemon's own user get copies of other links"};
     }
+    // libpcap takes seconds for the longest, and everybody who asks for a pipe waits meanwhile.
+    if (wish.expression.size() > kGuestExpressionMax) {
+      return {Code::limit_reached, "the filter of another user's copy has at most " +
+                                       std::to_string(kGuestExpressionMax) + " bytes"};
+    }
     const auto own = std::count_if(open_.begin(), open_.end(),
                                    [&](const auto& tap) { return tap.second == peer.user; });
     if (own >= kTapsPerUser) {
@@ -77,12 +84,13 @@ Status PortServices::open_tap(const TapWish& wish, const Peer& peer, std::string
     }
     request.access = "?mode=0400&user=" + std::to_string(peer.user);
   }
-  if (wish.last_ms) {
-    return {Code::invalid_argument, "nothing records what passes '" + wish.link + "'"};
-  }
-  Status status = runtime_.open_tap(request, pipe);
+  Status status = runtime_.open_tap(request, pipe, wish.last_ms);
   if (status.ok()) open_.emplace(*pipe, peer.user);
   return status;
+}
+
+Status PortServices::filter_tap(const std::string& pipe, const std::string& expression) {
+  return runtime_.filter_tap(pipe, expression);
 }
 
 void PortServices::close_tap(const std::string& pipe) {

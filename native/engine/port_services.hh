@@ -17,6 +17,7 @@ class PortServices final : public PipeServices {
   Status list(const Peer& peer, std::vector<bricks_listed>* rows) override;
   // Of what is not a pipe that others may read, too, only root and the daemon's user get a copy.
   Status open_tap(const TapWish& wish, const Peer& peer, std::string* pipe) override;
+  Status filter_tap(const std::string& pipe, const std::string& expression) override;
   void close_tap(const std::string& pipe) override;
 
  private:

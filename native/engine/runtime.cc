@@ -1,41 +1,10 @@
 #include "engine/runtime.hh"
 
 #include <algorithm>
-#include <atomic>
 
-#include "engine/engine.hh"
-#include "engine/port_services.hh"
-#include "ports/pipe_directory.hh"
-#include "ports/pipe_server.hh"
+#include "engine/runtime_state.hh"
 
 namespace bricks {
-
-struct Runtime::State {
-  explicit State(Runtime& runtime) : services(runtime, pipes) {}
-  std::atomic<uint64_t> taps{0};  // how many there have been: their names
-  std::mutex mutex;               // guards the list; engines have locks of their own
-  PipeDirectory pipes;
-  PortServices services;
-  std::unique_ptr<PipeServer> server;
-  std::vector<std::pair<std::string, std::shared_ptr<Engine>>> engines;  // in order of creation
-
-  std::vector<std::shared_ptr<Engine>> all() {
-    std::lock_guard lock(mutex);
-    std::vector<std::shared_ptr<Engine>> made;
-    for (const auto& [name, engine] : engines) made.push_back(engine);
-    return made;
-  }
-
-  Status find(const std::string& name, std::shared_ptr<Engine>* engine) {
-    std::lock_guard lock(mutex);
-    for (const auto& [known, made] : engines) {
-      if (known != name) continue;
-      *engine = made;
-      return {};
-    }
-    return {Code::no_such_engine, "no engine is called " + name};
-  }
-};
 
 Runtime& Runtime::instance() {
   // Never destroyed: engine threads may outlive static destruction at exit().
@@ -117,42 +86,10 @@ Status Runtime::explain(const FlowQuestion& question, std::vector<Explanation>* 
   return {};
 }
 
-Status Runtime::open_tap(const TapRequest& request, std::string* pipe) {
-  if (request.sample == 0) return {Code::invalid_argument, "a tap's sample is 1 in 1 or more"};
-  TapRequest wanted = request;
-  for (const auto& engine : state_->all()) {
-    LinkList there;
-    engine->links(&there);
-    for (const LinkRow& row : there.links) {
-      // `eth3}0` and `eth3{0` are one link.
-      if (row.name != request.link && row.name != flip_pipe_name(request.link)) continue;
-      wanted.link = row.name;
-      const std::string made = "tap" + std::to_string(state_->taps.fetch_add(1)) + "{0";
-      Status status = engine->open_tap(wanted, made);
-      if (status.ok()) *pipe = flip_pipe_name(made);
-      return status;
-    }
-  }
-  return {Code::no_such_pipe, "there is no link '" + request.link +
-                                  "'; `bricks status` lists inputs, links and outputs"};
-}
-
-LinkList Runtime::links() {
-  LinkList made;
-  for (const auto& engine : state_->all()) engine->links(&made);
-  return made;
-}
-
-void Runtime::close_tap(const std::string& pipe) {
-  const std::string name = flip_pipe_name(pipe);
-  for (const auto& engine : state_->all()) {
-    if (engine->close_tap(name)) return;
-  }
-}
-
 std::vector<EngineSnapshot> Runtime::snapshot() {
   std::vector<EngineSnapshot> made;
   for (const auto& engine : state_->all()) made.push_back(engine->snapshot());
+  state_->add_recorded(&made);
   return made;
 }
 

@@ -98,10 +98,17 @@ class Runtime {
   Status explain(const FlowQuestion& question, std::vector<Explanation>* answers);
 
   // Makes a pipe that gets a copy of what passes a link; *pipe is its consumer's name. It is there
-  // until close_tap, or until the link goes. invalid_argument, no_such_pipe.
-  Status open_tap(const TapRequest& request, std::string* pipe);
+  // until close_tap, or until the link goes. With `last_ms` it begins with what the link's recorder
+  // has of that time. invalid_argument, no_such_pipe.
+  Status open_tap(const TapRequest& request, std::string* pipe, uint32_t last_ms = 0);
+  Status filter_tap(const std::string& pipe, const std::string& expression);
   void close_tap(const std::string& pipe);
   LinkList links();  // that can be tapped
+  // Keeps the last packets of a link, until close_recorder or until the link goes. no_such_engine,
+  // no_such_pipe, already_exists, invalid_argument.
+  Status open_recorder(const std::string& engine, const std::string& link, uint32_t seconds,
+                       uint64_t bytes);
+  Status close_recorder(const std::string& engine, const std::string& link);
 
  private:
   Runtime();

@@ -5,6 +5,7 @@
 #include "abi/sample.h"
 #include "engine/engine.hh"
 #include "ports/pipe_output.hh"
+#include "ports/recorder_output.hh"
 
 namespace bricks {
 
@@ -13,6 +14,13 @@ namespace {
 constexpr uint32_t kTapSlots = 8192;  // several batches of a burst, as nobody waits for a tap
 
 }  // namespace
+
+Status compile_filter(const TapRequest& request, std::unique_ptr<Expression>* filter) {
+  if (request.expression.empty()) return {};
+  Status status = compile_expression(request.expression, filter);
+  if (status.ok()) return {};
+  return {status.code, "tap of " + request.link + ": " + status.message};
+}
 
 uint32_t Tap::choose(const Batch& batch, const Index* from, uint32_t count) noexcept {
   const Index* chosen = from;
@@ -106,31 +114,70 @@ std::vector<ExplainStep::Way> Plan::ways(uint32_t brick) const {
 
 void Engine::links(LinkList* to) {
   std::lock_guard control(control_);
+  const size_t before = to->links.size();
   list_links(*plan_, name_, to);
-  for (const auto& tap : taps_) to->taps.push_back(tap->slot.name);
+  for (const auto& tap : taps_) {
+    if (!tap->recording) to->taps.push_back(tap->slot.name);
+    for (size_t i = before; tap->recording && i < to->links.size(); ++i) {
+      if (to->links[i].name == tap->request.link) to->links[i].recording = tap->recording;
+    }
+  }
+}
+
+Status Engine::open_recorder(const std::string& name, Tap* tap) {
+  for (const auto& other : taps_) {
+    if (other->slot.name == name) {
+      return {Code::already_exists, "what passes '" + tap->request.link + "' is recorded already"};
+    }
+  }
+  const TapRequest& wanted = tap->request;
+  Status status =
+      Recording::create(wanted.link, wanted.record_bytes, wanted.record_s, &tap->recording);
+  if (status.ok()) tap->slot.port = std::make_unique<RecorderOutput>(tap->recording);
+  return status;
 }
 
 Status Engine::open_tap(const TapRequest& request, const std::string& name) {
   auto made = std::make_shared<Tap>();
   made->request = request;
   made->slot.name = name;
-  if (!request.expression.empty()) {
-    Status status = compile_expression(request.expression, &made->filter);
-    if (!status.ok()) return {status.code, "tap of " + request.link + ": " + status.message};
-  }
+  if (Status status = compile_filter(request, &made->filter); !status.ok()) return status;
   std::lock_guard control(control_);
-  PortContext context;
-  context.pipes = context_.pipes;
-  context.pipe_slots = kTapSlots;
-  context.owner = name_;
-  Status status = open_output(name + request.access, context, &made->slot.port);
-  if (!status.ok()) return status;
+  if (request.record_s) {
+    if (Status status = open_recorder(name, made.get()); !status.ok()) return status;
+  } else {
+    PortContext context;
+    context.pipes = context_.pipes;
+    context.pipe_slots = kTapSlots;
+    context.owner = name_;
+    Status status = open_output(name + request.access, context, &made->slot.port);
+    if (!status.ok()) return status;
+  }
   taps_.push_back(made);
   run_between([&](Plan& plan) {
     plan.set_taps(taps_);
     if (said_finished_) made->slot.port->finish(made->slot.cell);
   });
   return {};
+}
+
+// False: not here. What the engine's thread reads changes between two breaths only.
+bool Engine::filter_tap(const std::string& name, const std::string& expression, Status* status) {
+  std::lock_guard control(control_);
+  for (const auto& tap : taps_) {
+    if (tap->slot.name != name) continue;
+    TapRequest wanted = tap->request;
+    wanted.expression = expression;
+    std::unique_ptr<Expression> filter;
+    *status = compile_filter(wanted, &filter);
+    if (!status->ok()) return true;
+    run_between([&](Plan&) {
+      tap->request.expression = expression;
+      tap->filter.swap(filter);
+    });
+    return true;
+  }
+  return false;
 }
 
 bool Engine::close_tap(const std::string& name) {
@@ -162,7 +209,8 @@ std::vector<TapRow> Engine::tap_rows() {
       const PipeOutput* pipe = tap->slot.port->pipe();
       rows.push_back({tap->slot.name, tap->request.link, tap->request.expression,
                       tap->request.sample, pipe ? pipe->share()->consumer_pid.load() : 0,
-                      tap->passed, tap->slot.cell});
+                      tap->passed, tap->slot.cell, tap->request.record_s,
+                      tap->recording ? tap->recording->overwritten() : 0});
     }
   });
   return rows;

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -222,12 +223,18 @@ void PipeServer::State::read_from(int fd) {
   char bytes[sizeof(PipeRequest) + 1];
   const ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  // A second request, like the end of the connection, gives back what the first one got.
+  PipeRequest request;
+  Status status =
+      parse_pipe_request(bytes, static_cast<size_t>(std::max<ssize_t>(size, 0)), &request);
+  if (!connection.tap.empty() && status.ok() && request.attach.operation == BRICKS_TAP) {
+    status = services->filter_tap(connection.tap, request.tap.expression);
+    if (!send_reply(fd, status, nullptr)) drop(fd);
+    return;
+  }
+  // Any other second request, like the end of the connection, gives back what the first one got.
   if (size <= 0 || connection.asked) return drop(fd);
   connection.asked = true;
   --silent;
-  PipeRequest request;
-  Status status = parse_pipe_request(bytes, static_cast<size_t>(size), &request);
   if (status.ok()) status = carry_out(fd, connection, request);
   if (status.ok()) return;
   send_reply(fd, status, nullptr);

@@ -26,6 +26,7 @@ class PipeServices {
   // *pipe: the consumer's name of a pipe that `peer` may read. permission_denied, no_such_pipe,
   // invalid_argument, limit_reached.
   virtual Status open_tap(const TapWish& wish, const Peer& peer, std::string* pipe) = 0;
+  virtual Status filter_tap(const std::string& pipe, const std::string& expression) = 0;
   virtual void close_tap(const std::string& pipe) = 0;
 };
 

@@ -153,7 +153,6 @@ int main(int argc, char **argv) {
   if (at < 0) return code;
   code = run_find(argv[at], &program);
   if (code != 0) return complain(code, program.why, "");
-  unsetenv("BRICKS_LAUNCHER"); /* the launcher's word to us */
   code = set_run_dir(run_dir);
   if (code == 0) code = set_preload();
   if (code != 0) return code;

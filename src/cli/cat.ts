@@ -1,15 +1,11 @@
 /**
- * `bricks cat`. Reading a pipe is a program of its own (native/client), which the launcher in bin/
- * starts without Node. What is here is the tap: a copy of a link, into a pipe made for it.
+ * `bricks cat` is a program of its own (native/client), which the launcher in bin/ starts without
+ * Node.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { locateRunDir } from '../daemon/run-dir.ts';
 import { BricksError } from '../errors.ts';
-import { DaemonClient } from '../shell/client.ts';
-import { type Arguments, type Command, helpOption } from './command.ts';
+import { type Command, helpOption } from './command.ts';
 
 /** The program, from dist/src/cli or from src/cli. */
 export function clientProgram(name: string): string {
@@ -22,59 +18,24 @@ export function clientProgram(name: string): string {
   return found;
 }
 
-/** The options for the program, as it takes them. */
-function passedOn(args: Arguments): string[] {
-  const words: string[] = [];
-  for (const name of ['write', 'count', 'timeout'] as const) {
-    const text = args.text(name);
-    if (text !== undefined) words.push(`--${name}=${text}`);
-  }
-  for (const name of ['follow', 'ng', 'quiet'] as const) {
-    if (args.flag(name)) words.push(`--${name}`);
-  }
-  return words;
-}
-
-async function readTap(args: Arguments): Promise<number> {
-  const [link = ''] = args.words;
-  const program = clientProgram('bricks-cat');
-  const runDir = locateRunDir(undefined);
-  const client = await DaemonClient.connect({ path: runDir.controlSocket });
-  const pipe = await client.openTap(link, args.text('filter') ?? '', 1);
-  const child = spawn(program, [...passedOn(args), pipe], {
-    stdio: 'inherit',
-    env: { ...process.env, BRICKS_RUN_DIR: runDir.path },
-  });
-  // A terminal signals both of us; kill(1) only this one. The reader decides when it ends.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => child.kill(signal));
-  }
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (status, signal) => {
-      resolve(signal === null ? (status ?? 1) : 128 + (constants.signals[signal] ?? 0));
-    });
-  });
-  await client.close();
-  return code;
-}
-
 export const catCommand: Command = {
   name: 'cat',
-  usage: "'NAME}N' | --tap LINK [-f EXPR]; [-w FILE|-] [-c N] [--timeout S] [--follow] [--ng] [-q]",
+  usage: "'NAME}N' | (--tap | --last S) LINK [-f EXPR]; [-w FILE|-] [-c N] [--timeout S] ...",
   summary: 'a consumer: read a pipe, or a copy of any link, and write pcap',
   details:
     'Writes to stdout unless -w names a file; on a terminal, one line per packet. Ends at the\n' +
     'end of the input. With --tap, a copy of what passes an input, a link between bricks or an\n' +
-    'output (bricks status lists them), whoever else reads it; nobody waits for this copy.',
+    'output (bricks status lists them), whoever else reads it; nobody waits for this copy. With\n' +
+    '--last, it begins with the last seconds, where pe:record(LINK, SECONDS) keeps them.',
   options: {
     tap: { type: 'boolean', summary: 'a copy of a link of the graph, instead of a pipe' },
     filter: {
       type: 'string',
       short: 'f',
       value: 'EXPR',
-      summary: 'with --tap: packets that match (pcap-filter(7))',
+      summary: 'with --tap or --last: packets that match (pcap-filter(7))',
     },
+    last: { type: 'string', value: 'S', summary: 'a copy that begins with the last S seconds' },
     write: {
       type: 'string',
       short: 'w',
@@ -95,13 +56,7 @@ export const catCommand: Command = {
   },
   words: [1, 1],
   completes: 'pipe',
-  run: (args) => {
-    if (args.flag('tap')) return readTap(args);
-    throw new BricksError(
-      'usage',
-      args.text('filter') === undefined
-        ? 'bricks cat is started by the launcher: type bin/bricks cat …'
-        : '-f filters a tap: bricks cat --tap LINK -f EXPR',
-    );
+  run: () => {
+    throw new BricksError('usage', 'bricks cat is started by the launcher: type bin/bricks cat …');
   },
 };

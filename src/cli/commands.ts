@@ -18,6 +18,7 @@ import { runCommand } from './run.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
+import { wiresharkCommand } from './wireshark.ts';
 
 const helpCommand: Command = {
   name: 'help',
@@ -87,6 +88,7 @@ export const commands: readonly Command[] = [
   duplicateCommand,
   lbCommand,
   killServerCommand,
+  wiresharkCommand,
   completionCommand,
   helpCommand,
   versionCommand,

@@ -23,7 +23,11 @@ function printTaps(engines: Status['engines']): string {
       engine.name,
       tap.link,
       tap.expression === '' ? '-' : tap.expression,
-      tap.consumer === 0 ? 'none' : String(tap.consumer),
+      tap.seconds > 0
+        ? `recorder, ${tap.seconds} s`
+        : tap.consumer === 0
+          ? 'none'
+          : String(tap.consumer),
       tap.passed,
       tap.packets,
       dropsInWords(tap.dropped),

@@ -44,6 +44,12 @@ export class Engines {
     this.#binding.stop(name);
   }
 
+  /** 0 seconds: no longer. */
+  record(name: string, link: string, seconds: number, bytes: number): void {
+    if (seconds === 0) this.#binding.closeRecorder(name, link);
+    else this.#binding.openRecorder(name, link, seconds, bytes);
+  }
+
   /**
    * True when every finite input is read and every output has delivered; false when `seconds` are
    * over (undefined: no limit). Throws `interrupted` when asked to end.

@@ -190,6 +190,11 @@ export class EngineRegistry {
     return this.#engines.wait(name, seconds);
   }
 
+  record(name: string, link: string, seconds: number, bytes: number): void {
+    this.#entry(name);
+    this.#engines.record(name, link, seconds, bytes);
+  }
+
   /** Its bricks are free again afterwards. */
   delete(name: string): void {
     const entry = this.#entry(name);

@@ -40,6 +40,10 @@ export interface StatusTap {
   sample: number;
   consumer: number;
   passed: number;
+  /** A recorder (pe:record): how far back it goes at most; 0: a tap. */
+  seconds: number;
+  /** Of a recorder's packets, those that made room for later ones. */
+  overwritten: number;
   packets: number;
   delivered: number;
   dropped: Record<string, number>;
@@ -153,6 +157,8 @@ export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
         sample,
         consumer: row.consumerPid,
         passed,
+        seconds: row.seconds ?? 0,
+        overwritten: row.overwritten ?? 0,
         packets: cell.packets,
         delivered: cell.delivered,
         dropped: { ...cell.dropped },

@@ -11,6 +11,7 @@ import {
   type HandleMethod,
 } from './api.ts';
 import { currentStats } from './api-bricks.ts';
+import { recordMethod } from './api-record.ts';
 import { batchOf, createEngine, defaultBatch, readOptions } from './engine-options.ts';
 import { printHelp } from './help.ts';
 import { engineStatsText } from './texts.ts';
@@ -130,6 +131,7 @@ const engineMethods: readonly HandleMethod<EngineHandle>[] = [
     example: 'pe:wait(10)',
     call: (context, self, args) => context.registry.wait(self.name, args.optionalNumber('seconds')),
   },
+  recordMethod,
   {
     name: 'show_stats',
     listed: 'show_stats()',

@@ -198,6 +198,12 @@ export interface NativeBinding {
    */
   openTap(link: string, expression: string, sample: number): string;
   closeTap(pipe: string): void;
+  /**
+   * From now on the last `seconds` of what passes a link are kept, in at most `bytes`, for taps
+   * that begin in the past (abi/bricks_list.h); until closeRecorder or until the link goes.
+   */
+  openRecorder(engine: string, link: string, seconds: number, bytes: number): void;
+  closeRecorder(engine: string, link: string): void;
 
   /** Throws `no_such_interface`. */
   inspectInterface(name: string): InterfaceState;

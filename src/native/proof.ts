@@ -61,5 +61,9 @@ export interface TapRow {
   readonly consumerPid: number;
   /** Packets that went by, wanted or not. */
   readonly passed: number;
+  /** A recorder: how far back it goes at most; 0: a tap. */
+  readonly seconds?: number;
+  /** Of a recorder's packets, those that had to make room for later ones. */
+  readonly overwritten?: number;
   readonly cell: LedgerCell;
 }

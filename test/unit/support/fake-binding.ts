@@ -85,6 +85,8 @@ export class FakeBinding implements NativeBinding {
     return 'tap0}0';
   }
   closeTap(): void {}
+  openRecorder(): void {}
+  closeRecorder(): void {}
   inspectInterface(): never {
     throw new Error('no interfaces here');
   }
