@@ -17,7 +17,7 @@ const pages = readdirSync(join(root, folder)).filter((name) => name !== 'README.
 /** Tools that cannot be had here: what is theirs is shown, what is ours is run. */
 const shownToo = new Set(['zeek.md', 'snort.md', 'arkime.md']);
 
-for (const name of pages) {
+for (const name of [...pages, '../wireshark.md']) {
   test(`cookbook: ${name}`, { timeout: 120_000 }, async (t) => {
     const page = parsePage(readSource(join(folder, name)));
     assert.ok(page.run > 0, 'it says nothing to type');
