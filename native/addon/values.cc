@@ -275,6 +275,17 @@ static void set_memory(Napi::Object& row, int fd, uint64_t offset) {
   row.Set("memory", memory);
 }
 
+void set_tap(Napi::Object& row, const TapRow& from) {
+  row.Set("name", from.name);
+  row.Set("link", from.link);
+  row.Set("expression", from.expression);
+  row.Set("sample", from.sample);
+  row.Set("consumerPid", from.consumer_pid);
+  set_count(row, "passed", from.passed);
+  row.Set("seconds", from.record_s);
+  set_count(row, "overwritten", from.overwritten);
+}
+
 Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   Napi::Object made = Napi::Object::New(env);
   made.Set("name", snapshot.name);
@@ -318,16 +329,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("ready", from.ready);
              if (from.silent_ms >= 0) row.Set("silentMs", static_cast<double>(from.silent_ms));
            }));
-  made.Set("taps", from_rows(env, snapshot.taps, [](Napi::Object& row, const auto& from) {
-             row.Set("name", from.name);
-             row.Set("link", from.link);
-             row.Set("expression", from.expression);
-             row.Set("sample", from.sample);
-             row.Set("consumerPid", from.consumer_pid);
-             set_count(row, "passed", from.passed);
-             row.Set("seconds", from.record_s);
-             set_count(row, "overwritten", from.overwritten);
-           }));
+  made.Set("taps", from_rows(env, snapshot.taps, set_tap));
   Napi::Array draining = Napi::Array::New(env);
   for (const DrainRow& from : snapshot.draining) {
     Napi::Object row = Napi::Object::New(env);

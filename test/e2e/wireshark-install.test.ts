@@ -43,11 +43,11 @@ test('bricks wireshark: status, uninstall, and what it will not do', async (t) =
   }
   assert.deepEqual(
     parseFolders(
-      'Temp:            \t/tmp\nPersonal Extcap path:\t/home/a/.local/lib/wireshark/extcap\n' +
+      'Temp:            \t/tmp\nPersonal Extcap path:\t/u/a/.local/lib/wireshark/extcap\n' +
         'Global Extcap path:  \t/usr/lib/x86_64-linux-gnu/wireshark/extcap\n',
     ),
     [
-      { path: '/home/a/.local/lib/wireshark/extcap', kind: 'user' },
+      { path: '/u/a/.local/lib/wireshark/extcap', kind: 'user' },
       { path: '/usr/lib/x86_64-linux-gnu/wireshark/extcap', kind: 'system' },
     ],
   );
