@@ -12,13 +12,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <thread>
 #include <vector>
 
-#include "abi/pipe.h"
 #include "mem/limits.hh"
 #include "ports/pipe_reach.hh"
 #include "ports/pipe_reply.hh"
