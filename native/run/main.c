@@ -73,7 +73,6 @@ static int set_preload(void) {
   for (size_t i = 0; i < sizeof kLibraries / sizeof *kLibraries; ++i) {
     snprintf(path, sizeof path, "%s/%s", folder, kLibraries[i]);
     if (access(path, R_OK) != 0) {
-      if (i > 0) continue;
       free(list);
       complain(RUN_REFUSED, path, " is not built; build it with: npm run build");
       return RUN_REFUSED;
