@@ -170,6 +170,10 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kSessionsPerTick);
   LIMIT(kXdpQueuesMax);
   LIMIT(kXdpRingMax);
+  LIMIT(kRecordBytesMin);
+  LIMIT(kRecordBytesMax);
+  LIMIT(kRecordSecondsMax);
+  LIMIT(kGuestExpressionMax);
   LIMIT(kTapsPerUser);
   LIMIT(kNetmapRingsMax);
   LIMIT(kNetmapSlotsMax);
