@@ -28,7 +28,7 @@ test('every table has something to say about each of its rows', () => {
     for (const option of options) assert.ok(option.summary !== '', `${scheme}'s ${option.name}`);
   }
   const header = readSource('native/mem/limits.hh');
-  const limits = [...header.matchAll(/^inline constexpr uint32_t (k\w+)/gm)].map(
+  const limits = [...header.matchAll(/^inline constexpr uint(?:32|64)_t (k\w+)/gm)].map(
     ([, name]) => name,
   );
   assert.deepEqual(Object.keys(binding.limits()).sort(), limits.sort());
