@@ -53,6 +53,8 @@ class Judge {
   readonly #times: number;
   /** flow -> outputs that it was seen at */
   readonly #homes = new Map<string, Set<number>>();
+  /** Per output: where the first and the last match is. */
+  readonly #edges = new Map<number, readonly [number, number]>();
   readonly #entries: Entry[][];
   readonly #matches: Matches;
   readonly #strange: { seen: Seen; output: number; at: number }[] = [];
@@ -107,6 +109,7 @@ class Judge {
         entry.found.push({ output, at });
         reached[entry.input] = Math.max(index, reached[entry.input] ?? -1);
         this.#matches[output]?.[entry.input]?.push({ entry: index, at });
+        this.#edges.set(output, [this.#edges.get(output)?.[0] ?? at, at]);
         this.verdict.matched += 1;
       });
     });
@@ -194,8 +197,8 @@ class Judge {
 
   /** Between packets that were matched: not at an edge of the time in which everybody looked. */
   #isInside(output: number, at: number): boolean {
-    const places = (this.#matches[output] ?? []).flat().map((match) => match.at);
-    return places.some((place) => place < at) && places.some((place) => place > at);
+    const edge = this.#edges.get(output) ?? [Number.POSITIVE_INFINITY, -1];
+    return edge[0] < at && edge[1] > at;
   }
 
   /**
