@@ -15,8 +15,11 @@ import { type Program, until, useWorld, World } from './world.ts';
 
 const seed = 21;
 const traffic: readonly TimedFrame[] = makeWebTraffic(seed, 120);
-/** Of a moment ago: argus takes no packets from an interface that are older. */
-const whole = pcapOf(traffic, Math.floor(Date.now() / 1000));
+/**
+ * Of about the time at which it is read: argus takes no packets from an interface that are a minute
+ * older or newer. Seven programs take some seconds to start, and more on a busy machine.
+ */
+const capture = (): Buffer => pcapOf(traffic, Math.floor(Date.now() / 1000) + 30);
 
 const present = stockPrograms.filter(({ name, needs }) => has(name) && (!needs || has(needs)));
 
@@ -26,7 +29,7 @@ const found = new Map<string, Promise<readonly string[]>>();
 async function findsInWhole(program: StockProgram): Promise<readonly string[]> {
   const world = new World();
   try {
-    const file = world.file('whole.pcap', whole);
+    const file = world.file('whole.pcap', capture());
     const args = [...program.open({ kind: 'file', name: file }), ...program.rest(world.folder)];
     const run = world.startProgram('env', [searchPath, program.name, ...args]);
     const { stdout } = await run.ended;
@@ -74,13 +77,13 @@ async function feed(t: TestContext, way: OpenWay, consumers: number): Promise<vo
   t.diagnostic(`seed ${seed}, ${traffic.length} packets`);
   const world = useWorld(t);
   const place = await way.prepare(t, world);
-  const capture = world.file('in.pcap', whole);
+  const input = world.file('in.pcap', capture());
   const ports = new Map<StockProgram, string[]>();
   for (const program of present) {
     const numbers = Array.from({ length: consumers }, (_, i) => i);
     ports.set(program, await Promise.all(numbers.map((i) => place.port(program.name, i))));
   }
-  const graph = script(way.waits ? `pcap:${capture}` : 'idle}0', ports);
+  const graph = script(way.waits ? `pcap:${input}` : 'idle}0', ports);
   const server = await world.run('bricks-server', ['-f', world.file('s.lua', graph)]);
   assert.equal(server.code, 0, server.stderr);
 
@@ -94,7 +97,7 @@ async function feed(t: TestContext, way: OpenWay, consumers: number): Promise<vo
   }
   if (!way.waits) {
     await Promise.all(workers.map(({ program, run, port }) => place.listens(program, run, port)));
-    const line = `dup:connect_input("pcap:${capture}")`;
+    const line = `dup:connect_input("pcap:${input}")`;
     const { code, stderr } = await world.run('bricks-shell', ['-c', line]);
     assert.equal(code, 0, stderr);
   }
