@@ -77,9 +77,13 @@ function argusFlows(folder: string): Map<string, { packets: number; bytes: numbe
   const args = ['-n', '-c', ',', '-r', file, '-s', ...columns, '-', 'not man'];
   const { stdout } = spawnSync('ra', args, { env: searched, encoding: 'utf8' });
   for (const line of lines(stdout)) {
-    const [proto = '', source, sport, target, dport, packets, bytes] = line.split(',');
+    const [called = '', source, sport, target, dport, packets, bytes] = line.split(',');
     if (!/^\d+$/.test(bytes ?? '')) continue; // the heading
-    const key = [proto, ...[`${source} ${sport}`, `${target} ${dport}`].sort()].join(' ');
+    const proto = called === 'rtp' ? 'udp' : called; // it guesses, and not always alike
+    // Elsewhere it puts a type or an id there, whichever it saw first.
+    const ports = ['tcp', 'udp'].includes(proto) ? [sport, dport] : ['', ''];
+    const ends = [`${source} ${ports[0]}`, `${target} ${ports[1]}`].sort();
+    const key = [proto, ...ends].join(' ');
     const sum = flows.get(key) ?? { packets: 0, bytes: 0 };
     flows.set(key, {
       packets: sum.packets + Number(packets),

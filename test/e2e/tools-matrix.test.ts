@@ -15,11 +15,8 @@ import { type Program, until, useWorld, World } from './world.ts';
 
 const seed = 21;
 const traffic: readonly TimedFrame[] = makeWebTraffic(seed, 120);
-/**
- * Of about the time at which it is read: argus takes no packets from an interface that are a minute
- * older or newer. Seven programs take some seconds to start, and more on a busy machine.
- */
-const capture = (): Buffer => pcapOf(traffic, Math.floor(Date.now() / 1000) + 30);
+/** Of this moment: argus takes no packets from an interface that are much older. */
+const capture = (): Buffer => pcapOf(traffic, Math.floor(Date.now() / 1000));
 
 const present = stockPrograms.filter(({ name, needs }) => has(name) && (!needs || has(needs)));
 
