@@ -25,7 +25,8 @@ Whatever reads packets on Linux reads ours, as Debian 12 ships it. Below is how 
 of output. \`npm test -- tools-\` runs all of it, with one of each program and with three behind a
 LoadBalancer: each worker has as many packets as \`bricks ledger\` says of its output, and what the
 workers of a program found together (packets, files, fingerprints, flows, events) is what it finds
-in the capture itself. Other programs open the same things: [cookbook](cookbook/README.md).
+in the capture itself. Wireshark and tshark also list every pipe and link as an interface:
+[wireshark](wireshark.md). Other programs open the same things: [cookbook](cookbook/README.md).
 
 ${table(
   ['program', "Debian's package", 'its packets are counted'],
