@@ -48,16 +48,30 @@ static void say_waiting(struct cat *cat, const char *why) {
   fprintf(stderr, "bricks cat: waiting for %s (%s); Ctrl-C stops\n", cat->options.pipe, why);
 }
 
-/* A copy of a link: there is nothing to wait for. 0, or the exit code. */
-static int attach_copy(struct cat *cat) {
-  char why[kWhyBytes];
+/* A copy of a link: there is nothing to wait for. */
+static bricks_result take_copy(struct cat *cat, char *why) {
   const bricks_options options = {.follow = cat->options.follow, .busy_poll = 1};
   const bricks_tap_options tap = {.filter = cat->options.filter, .last_ms = cat->options.last_ms};
-  const bricks_result result =
-      bricks_tap(&cat->consumer, cat->options.pipe, &tap, &options, why, sizeof why);
+  return bricks_tap(&cat->consumer, cat->options.pipe, &tap, &options, why, kWhyBytes);
+}
+
+/* 0, or the exit code. */
+static int attach_copy(struct cat *cat) {
+  char why[kWhyBytes];
+  const bricks_result result = take_copy(cat, why);
   if (result == BRICKS_OK) return 0;
   fprintf(stderr, "bricks cat: %s\n", why);
   return result == BRICKS_INVALID ? CAT_CONFIGURATION : (int)result;
+}
+
+/* The name is that of a link, or a pipe that somebody reads: true when a copy of it is to be had,
+ * which will do as well. */
+static bool copy_instead(struct cat *cat, const char *why) {
+  char whyever[kWhyBytes];
+  if (take_copy(cat, whyever) != BRICKS_OK) return false;
+  if (!cat->options.quiet) fprintf(stderr, "bricks cat: %s: reading a copy\n", why);
+  cat->options.tap = true;
+  return true;
 }
 
 /* The daemon knows that name, and it is no pipe that will come. */
@@ -88,13 +102,11 @@ static int attach(struct cat *cat) {
     const bricks_result result =
         bricks_attach(&cat->consumer, cat->options.pipe, &options, why, sizeof why);
     if (result == BRICKS_OK) return 0;
-    /* The name is a link of the graph, or a pipe that somebody reads: a copy of it will do. */
     const bool unknown = result == BRICKS_NOT_FOUND && slice == 0;
-    if (result == BRICKS_INVALID || result == BRICKS_BUSY ||
-        (unknown && is_link(cat->options.pipe))) {
-      if (!cat->options.quiet) fprintf(stderr, "bricks cat: %s: reading a copy\n", why);
-      cat->options.tap = true;
-      continue;
+    if ((result == BRICKS_INVALID || result == BRICKS_BUSY ||
+         (unknown && is_link(cat->options.pipe))) &&
+        copy_instead(cat, why)) {
+      return 0;
     }
     const bool not_yet = result == BRICKS_TIMEOUT || result == BRICKS_INTERRUPTED ||
                          result == BRICKS_UNREACHABLE || result == BRICKS_NOT_FOUND;
