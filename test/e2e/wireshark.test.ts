@@ -6,100 +6,24 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { readCapture } from '../../src/capture/read.ts';
-import type { Status } from '../../src/engine/status.ts';
 import { writeTraffic } from '../../src/traffic/traffic.ts';
-import { root } from '../support/source-tree.ts';
-import { type Program, until, useWorld, type World } from './world.ts';
-
-const program = join(root, 'native/build/release/bricks-extcap');
-const isRoot = process.getuid?.() === 0;
-const nobody = 65534;
-const asNobody = ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups'];
-
-function whyNot(): string | undefined {
-  if (spawnSync('tshark', ['--version']).status !== 0) return 'tshark is not installed';
-  if (!isRoot) return undefined;
-  const reach = spawnSync('setpriv', [...asNobody, 'test', '-x', program]);
-  return reach.status === 0 ? undefined : 'user nobody cannot reach the build';
-}
-const skip = whyNot() ?? false;
-
-/** Any program as the unprivileged user, with our folder as Wireshark's. */
-function start(world: World, command: string, ...args: string[]): Program {
-  const words = ['env', `WIRESHARK_EXTCAP_DIR=${join(world.folder, 'extcap')}`, command, ...args];
-  return isRoot
-    ? world.startProgram('setpriv', [...asNobody, ...words])
-    : world.startProgram('env', words.slice(1));
-}
-
-async function statusOf(world: World): Promise<Status> {
-  return JSON.parse((await world.run('bricks', ['status', '--json'])).stdout) as Status;
-}
-
-async function lua(world: World, code: string): Promise<string> {
-  const { code: exit, stdout, stderr } = await world.run('bricks-shell', ['-c', code]);
-  assert.equal(exit, 0, stderr);
-  return stdout;
-}
-
-/** in.pcap through a Duplicator to a LoadBalancer with two pipes, and to a Filter; not started. */
-async function prepare(t: TestContext): Promise<{ world: World; packets: number; input: string }> {
-  const world = useWorld(t);
-  const input = join(world.folder, 'in.pcap');
-  const { packets } = writeTraffic(input, { seed: 31, flows: 60 });
-  const script = world.file(
-    's.lua',
-    `d = Brick.new("Duplicator") d:connect_input("pcap:${input}") d:connect_output("a{0", "a{1")
-     lb = Brick.new("LoadBalancer") lb:connect_input("a}0") lb:connect_output("zeek{0", "zeek{1")
-     f = Brick.new("Filter") f:connect_input("a}1") f:connect_output("null:")
-     d:link(lb, f)
-     pe = PktEngine.new("e0") pe:link(d) pe:record("a{1", 60)`,
-  );
-  if (isRoot) chownSync(world.folder, nobody, nobody);
-  const installed = await world.run('bricks', [
-    'wireshark',
-    'install',
-    '--folder',
-    join(world.folder, 'extcap'),
-  ]);
-  assert.equal(installed.code, 0, installed.stderr);
-  const server = await start(world, join(root, 'bin/bricks-server'), '-f', script).ended;
-  assert.equal(server.code, 0, server.stderr);
-  return { world, packets, input };
-}
-
-function tshark(world: World, name: string, out: string, ...args: string[]): Program {
-  return start(
-    world,
-    'tshark',
-    '-n',
-    '-i',
-    `bricks:${name}`,
-    '-w',
-    join(world.folder, out),
-    ...args,
-  );
-}
-
-async function taps(world: World, count: number): Promise<void> {
-  await until(`${count} copies are read`, async () => {
-    const rows = (await statusOf(world)).engines[0]?.taps ?? [];
-    return rows.filter(({ consumer }) => consumer !== 0).length === count;
-  });
-}
-
-const hex = (world: World, name: string): string[] =>
-  readCapture(join(world.folder, name)).records.map(
-    ({ data, timestampNs }) => `${timestampNs}${data.toString('hex')}`,
-  );
-
-/** What libpcap's own program finds in a file. */
-function matching(input: string, expression: string): number {
-  const { stdout } = spawnSync('tcpdump', ['-n', '-r', input, expression], { encoding: 'utf8' });
-  return stdout.split('\n').length - 1;
-}
+import {
+  hex,
+  isRoot,
+  lua,
+  matching,
+  nobody,
+  prepare,
+  program,
+  skip,
+  start,
+  statusOf,
+  taps,
+  tshark,
+} from './wireshark-world.ts';
+import { type Program, until, useWorld } from './world.ts';
 
 test('tshark lists all, and captures pipe, link, input; filter, snaplen, autostop, last seconds', {
   skip,
@@ -161,6 +85,30 @@ test('tshark lists all, and captures pipe, link, input; filter, snaplen, autosto
     [['a{1', 60, packets]],
   );
 });
+
+for (const workers of [1, 3]) {
+  test(`${workers} of tshark take the pipes: each its output's packets, all of them together`, {
+    skip,
+  }, async (t) => {
+    const { world } = await prepare(t, workers);
+    const numbers = Array.from({ length: workers }, (_, i) => i);
+    const captures = numbers.map((i) =>
+      tshark(world, `zeek}${i}`, `worker${i}`, '-o', `extcap.bricks_zeek_${i}.take:true`),
+    );
+    await until('all pipes are taken', async () => {
+      const outputs = (await statusOf(world)).engines[0]?.outputs ?? [];
+      return outputs.filter(({ consumer }) => consumer !== 0).length === workers;
+    });
+    await lua(world, 'pe:start() pe:wait()');
+    for (const [i, { ended }] of captures.entries()) {
+      const { code, stderr } = await ended;
+      assert.equal(code, 0, stderr);
+      assert.equal(hex(world, `worker${i}`).length, await world.delivered(`zeek{${i}`));
+    }
+    const together = numbers.flatMap((i) => hex(world, `worker${i}`));
+    assert.deepEqual(together.sort(), hex(world, 'in.pcap').sort());
+  });
+}
 
 test('the toolbar changes the filter, and pauses', { skip }, async (t) => {
   const { world, packets, input } = await prepare(t);
