@@ -1,4 +1,4 @@
-/** A daemon whose pipes, links and inputs are interfaces of tshark, started as an unprivileged user. */
+/** A daemon whose pipes, links and inputs are interfaces of tshark, as an unprivileged user. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync } from 'node:fs';
