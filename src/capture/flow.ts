@@ -24,6 +24,8 @@ export interface Sighting {
   readonly part?: string;
   /** A first fragment: the datagrams of which it is one, outermost first. */
   readonly first: readonly string[];
+  /** VLANs and tunnels' networks on the way there; empty: none. */
+  readonly tenants: string;
 }
 
 const tunnelsMax = 8;
@@ -63,15 +65,17 @@ export function sightingOf(
   let carried: Carried | undefined = ofLink(linkType, new Bytes(data));
   let quoted = false;
   let found: IpHeader | undefined;
+  let tenants = '';
   for (let depth = 0; carried !== undefined && depth <= tunnelsMax + 1; depth++) {
-    const { type, body } = pastShims(carried);
-    const header = readIp(type, body, quoted);
+    const past = pastShims(carried);
+    const header = readIp(past.type, past.body, quoted);
     if (header === undefined) break;
     found = header;
+    tenants += past.tenants ?? '';
     const { fragment } = header;
     if (fragment?.isFirst === false)
-      return { flow: nameOf(header), part: fragment.datagram, first };
-    if (fragment !== undefined && !quoted) first.push(fragment.datagram);
+      return { flow: nameOf(header), part: fragment.datagram + tenants, first, tenants };
+    if (fragment !== undefined && !quoted) first.push(fragment.datagram + tenants);
     if (outer) break;
     const quote: Carried | undefined = quoted ? undefined : quotedBy(header);
     quoted ||= quote !== undefined;
@@ -79,7 +83,7 @@ export function sightingOf(
   }
   if (found === undefined || (outer && found.protocol !== 6 && found.protocol !== 17))
     return undefined;
-  return { flow: nameOf(found), first };
+  return { flow: nameOf(found), first, tenants };
 }
 
 /**

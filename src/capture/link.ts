@@ -12,6 +12,8 @@ const shimsMax = 8;
 export interface Carried {
   readonly type: number;
   readonly body: Bytes;
+  /** Of the way there: VLAN ids and what tunnels call their networks. */
+  readonly tenants?: string;
 }
 
 const nothing = (body: Bytes): Carried => ({ type: 0, body });
@@ -62,7 +64,10 @@ function belowLabels(body: Bytes): Carried {
 
 /** One step through a shim; undefined where there is none. */
 function step({ type, body }: Carried): Carried | undefined {
-  if (vlanTags.has(type)) return { type: body.u16(2) ?? 0, body: body.from(4) };
+  if (vlanTags.has(type)) {
+    const id = (body.u16(0) ?? 0) & 0xfff;
+    return { type: body.u16(2) ?? 0, body: body.from(4), tenants: id === 0 ? '' : ` vlan ${id}` };
+  }
   if (mplsTypes.has(type)) {
     const isLast = ((body.u8(2) ?? 1) & 1) === 1;
     return isLast ? belowLabels(body.from(4)) : { type, body: body.from(4) };
@@ -80,7 +85,7 @@ export function pastShims(start: Carried): Carried {
   for (let i = 0; i <= shimsMax; i++) {
     const next = step(carried);
     if (next === undefined) return carried;
-    carried = next;
+    carried = { ...next, tenants: `${carried.tenants ?? ''}${next.tenants ?? ''}` };
   }
   return nothing(carried.body);
 }

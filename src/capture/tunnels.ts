@@ -15,6 +15,15 @@ function ifIp(carried: Carried): Carried | undefined {
   return readIp(type, body) === undefined ? undefined : carried;
 }
 
+/** The same as from a network of that number; 0 is none. */
+function of(network: number | undefined, carried: Carried | undefined): Carried | undefined {
+  return carried && network ? { ...carried, tenants: ` vni ${network}` } : carried;
+}
+
+/** 24 bits. */
+const numberAt = (body: Bytes, at: number): number =>
+  ((body.u16(at) ?? 0) << 8) | (body.u8(at + 2) ?? 0);
+
 const ifFrame = (body: Bytes): Carried | undefined => {
   const carried = ofEthernet(body);
   return carried.type === 0x0806 ? carried : ifIp(carried);
@@ -28,7 +37,9 @@ function ifType(type: number, body: Bytes): Carried | undefined {
 /** RFC 7348. */
 function ofVxlan(body: Bytes): Carried | undefined {
   const flags = body.u8(0) ?? 0;
-  return (flags & 0x7f) === 0x08 && body.u8(7) === 0 ? ifFrame(body.from(8)) : undefined;
+  return (flags & 0x7f) === 0x08 && body.u8(7) === 0
+    ? of(numberAt(body, 4), ifFrame(body.from(8)))
+    : undefined;
 }
 
 function ofVxlanGpe(body: Bytes): Carried | undefined {
@@ -36,7 +47,8 @@ function ofVxlanGpe(body: Bytes): Carried | undefined {
   const protocol = body.u8(3) ?? 0;
   if ((flags & 0x38) !== 0x08) return undefined;
   const types = [0, etherTypes.ipv4, etherTypes.ipv6, teb, 0x894f, mpls];
-  return ifType(flags & 4 ? (types[protocol] ?? 0) : teb, body.from(8));
+  const type = flags & 4 ? (types[protocol] ?? 0) : teb;
+  return of(numberAt(body, 4), ifType(type, body.from(8)));
 }
 
 /** RFC 8926. */
@@ -44,7 +56,7 @@ function ofGeneve(body: Bytes): Carried | undefined {
   const first = body.u8(0) ?? 0xff;
   const header = 8 + (first & 0x3f) * 4;
   return first >> 6 === 0 && body.length >= header
-    ? ifType(body.u16(2) ?? 0, body.from(header))
+    ? of(numberAt(body, 4), ifType(body.u16(2) ?? 0, body.from(header)))
     : undefined;
 }
 
@@ -125,7 +137,9 @@ function ofGre(body: Bytes): Carried | undefined {
   const payload = body.from(header);
   if (version === 1) return type === 0x880b && hasSequence ? ofPpp(payload) : undefined;
   if (type === 0x88be || type === 0x22eb) return ofErspan(type, hasSequence, payload);
-  return { type, body: payload };
+  // NVGRE's network is the upper part of the key.
+  const key = header > 4 && (flags & 0x2000) !== 0 ? 4 + ((flags & 0x8000) !== 0 ? 4 : 0) : 0;
+  return of(key && type === teb ? numberAt(body, key) : 0, { type, body: payload });
 }
 
 /** What is inside of an IP packet of that protocol; undefined where it is nobody's tunnel. */

@@ -101,7 +101,7 @@ export async function lookAt(
     const running = before.engines.filter(({ state }) => state === 'running');
     const ledger = (await client.report('ledger')) as Ledger;
     const pipes = new Set<string>();
-    outer = running.some((engine) => groupsOf(engine).some((group) => group.outer));
+    outer = running.some((engine) => groupsOf(engine).some((group) => group.rule.outer));
     const eachInput = (engine: EngineStatus): Set<string> =>
       new Set([
         ...engine.inputs.map(({ name }) => name),

@@ -64,8 +64,8 @@ function judgeGroup(group: Group, look: Look): GroupVerdict {
   const [before, after] = look.ledgers;
   const known = dropsOf(after, group) - dropsOf(before, group);
   const judged = unobservable.length === 0 ? outputs : [];
-  const { times, outer } = group;
-  const verdict = judge(judged.length === 0 ? [] : inputs, judged, times, known, outer);
+  const { times, rule } = group;
+  const verdict = judge(judged.length === 0 ? [] : inputs, judged, times, known, rule);
   const { engine, inputs: names } = group;
   return { engine, inputs: names, outputs: group.outputs, unobservable, ...verdict };
 }

@@ -1,5 +1,5 @@
 /** A packet that came in, what its flow is, and where it was found. */
-import { membershipsAmong } from '../capture/flow.ts';
+import { membershipsAmong, type Sighting } from '../capture/flow.ts';
 import type { Seen } from './stream.ts';
 
 export interface Entry {
@@ -13,11 +13,24 @@ export interface Entry {
   readonly found: { output: number; at: number }[];
 }
 
-/** Of one input. `outer`: by the outermost IP header. Fragments belong to their datagram's flow. */
-export function entriesOf(seen: readonly Seen[], input: number, outer: boolean): Entry[] {
+/** What a group's balancers call a flow. */
+export interface FlowRule {
+  /** They go by the outermost IP header. */
+  readonly outer: boolean;
+  /** VLAN ids and tunnels' networks are part of it. */
+  readonly tenant: boolean;
+}
+
+function sightingFor(seen: Seen, { outer, tenant }: FlowRule): Sighting | undefined {
+  const sighting = outer ? seen.outer : seen.inner;
+  return sighting && tenant ? { ...sighting, flow: sighting.flow + sighting.tenants } : sighting;
+}
+
+/** Of one input. Fragments belong to their datagram's flow. */
+export function entriesOf(seen: readonly Seen[], input: number, rule: FlowRule): Entry[] {
   const said = seen.map((each) => ({
     timestampNs: each.timeNs,
-    sighting: outer ? each.outer : each.inner,
+    sighting: sightingFor(each, rule),
   }));
   return membershipsAmong(said, true).map((member, index) => {
     const known = member !== undefined && /^(tcp|udp) /.test(member.flow);

@@ -2,7 +2,7 @@
  * Holds what a group's outputs were seen to get against what was seen to come in. Knows nothing of
  * the engine: packets are matched by time and bytes, flows are those of src/capture.
  */
-import { type Entry, entriesOf } from './entry.ts';
+import { type Entry, entriesOf, type FlowRule } from './entry.ts';
 import type { Seen, Sightings } from './stream.ts';
 
 export type FaultKind = 'split' | 'lost' | 'twice' | 'reordered' | 'changed' | 'foreign';
@@ -71,11 +71,11 @@ class Judge {
     inputs: readonly Sightings[],
     outputs: readonly { name: string; sightings: Sightings }[],
     times: number,
-    outer: boolean,
+    rule: FlowRule,
   ) {
     this.#outputs = outputs;
     this.#times = times;
-    this.#entries = inputs.map(({ seen }, input) => entriesOf(seen, input, outer));
+    this.#entries = inputs.map(({ seen }, input) => entriesOf(seen, input, rule));
     this.#matches = outputs.map(() => inputs.map(() => []));
   }
 
@@ -231,17 +231,16 @@ class Judge {
 }
 
 /**
- * `known`: how many packets the ledger says were dropped on this group's way in that time. `outer`:
- * its balancers go by the outermost IP header.
+ * `known`: how many packets the ledger says were dropped on this group's way in that time.
  */
 export function judge(
   inputs: readonly Sightings[],
   outputs: readonly { name: string; sightings: Sightings }[],
   times: number,
   known: number,
-  outer = false,
+  rule: FlowRule = { outer: false, tenant: false },
 ): Verdict {
-  const one = new Judge(inputs, outputs, times, outer);
+  const one = new Judge(inputs, outputs, times, rule);
   one.match();
   one.judgeFlows();
   one.judgeMissing(known);

@@ -1,4 +1,5 @@
 /** Which outputs must together have every packet of an input: the graph's balanced groups. */
+import type { FlowRule } from './entry.ts';
 
 export interface ShapeEngine {
   readonly name: string;
@@ -20,8 +21,8 @@ export interface Group {
   readonly bricks: readonly string[];
   /** How often the group gets each packet. */
   readonly times: number;
-  /** Its balancers go by the outermost IP header. */
-  readonly outer: boolean;
+  /** Its balancers' flows. */
+  readonly rule: FlowRule;
 }
 
 interface Part {
@@ -69,11 +70,14 @@ function behindDroppers(engine: ShapeEngine): [name: string, part: Part][] {
     .filter(([, part]) => !dropsIn(engine, part));
 }
 
-function goesByOuter({ bricks }: ShapeEngine, part: Part): boolean {
+function ruleOf({ bricks }: ShapeEngine, part: Part): FlowRule {
   const balancers = bricks.filter(({ id, kind }) => {
     return kind === 'LoadBalancer' && part.bricks.includes(id);
   });
-  return balancers.some(({ options }) => options['key'] === 'outer');
+  return {
+    outer: balancers.some(({ options }) => options['key'] === 'outer'),
+    tenant: balancers.some(({ options }) => options['tenant'] === true),
+  };
 }
 
 export function groupsOf(engine: ShapeEngine): Group[] {
@@ -101,6 +105,6 @@ export function groupsOf(engine: ShapeEngine): Group[] {
     outputs: part.outputs,
     bricks: part.bricks,
     times: Math.max(...byInput.values()),
-    outer: goesByOuter(engine, part),
+    rule: ruleOf(engine, part),
   }));
 }

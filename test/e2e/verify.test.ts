@@ -106,6 +106,22 @@ test('verify: a balancer by outer flows is held against outer flows', async (t) 
   assert.ok((report.groups[0]?.matched ?? 0) > 100);
 });
 
+function tagged(vlan: number, frame: Buffer): Buffer {
+  const tag = Buffer.from([0x81, 0, 0, vlan]);
+  return Buffer.concat([frame.subarray(0, 12), tag, frame.subarray(12)]);
+}
+
+test('verify: the same addresses in two VLANs are two flows where tenants count', async (t) => {
+  const world = useWorld(t);
+  const frames = makeTraffic({ seed: 23, flows: 200 }).flatMap(({ timeUs, frame }) =>
+    [5, 6].map((vlan) => ({ timeUs, frame: tagged(vlan, frame) })),
+  );
+  await serve(world, { frames, options: '{ tenant = true }' });
+  const { code, report } = await verify(world);
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.ok((report.groups[0]?.matched ?? 0) > 100);
+});
+
 test('verify: behind a Filter that drops, the link is looked at, too', async (t) => {
   const world = useWorld(t);
   await serve(world, { filter: 'tcp' });

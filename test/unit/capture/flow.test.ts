@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FlowOptions, flowOf, membershipsOf } from '../../../src/capture/flow.ts';
+import { type FlowOptions, flowOf, membershipsOf, sightingOf } from '../../../src/capture/flow.ts';
 import { ethernet, type Host, ip, protocols, tcp, udp } from '../../../src/traffic/frames.ts';
 
 const a4: Host = { mac: Buffer.alloc(6, 2), address: Buffer.from([10, 0, 0, 1]), port: 4000 };
@@ -34,6 +34,26 @@ test('both directions are one flow, under every link type and VLAN tag', () => {
     ] as const) {
       assert.equal(flowOf(record(linkType, data)), expected, `link type ${linkType}`);
     }
+  }
+});
+
+test("a frame says of which VLANs and tunnels' networks it is", () => {
+  const inner = ip(a4, b4, protocols.tcp, tcp(a4, b4, segment));
+  const vxlan = (network: number): Buffer => {
+    const header = Buffer.from([8, 0, 0, 0, 0, 0, 0, 0]);
+    header.writeUIntBE(network, 4, 3);
+    const payload = Buffer.concat([header, ethernet(a4, b4, 0x0800, [9], inner)]);
+    return ip(a4, b4, protocols.udp, udp(a4, { ...b4, port: 4789 }, payload));
+  };
+  for (const [tenants, packet] of [
+    ['', ethernet(a4, b4, 0x0800, [], inner)],
+    ['', ethernet(a4, b4, 0x0800, [0], inner)], // a priority, no VLAN
+    [' vlan 7', ethernet(a4, b4, 0x0800, [7], inner)],
+    [' vlan 7 vlan 8', ethernet(a4, b4, 0x0800, [7, 8], inner)],
+    [' vlan 7 vni 70000 vlan 9', ethernet(a4, b4, 0x0800, [7], vxlan(70000))],
+    [' vlan 9', ethernet(a4, b4, 0x0800, [], vxlan(0))],
+  ] as const) {
+    assert.equal(sightingOf(record(1, packet))?.tenants, tenants);
   }
 });
 
