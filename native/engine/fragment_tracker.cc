@@ -69,12 +69,18 @@ void FragmentTracker::leave(const Source& source) noexcept {
   }
 }
 
-uint64_t FragmentTracker::name_of(const Batch& batch, Index i, uint16_t network, uint8_t version,
-                                  uint32_t id) const noexcept {
+// Two tenants may use the same addresses and ids: VLAN and network are part of the name.
+uint64_t FragmentTracker::name_of(const Batch& batch, Index i, bool carrier) const noexcept {
   const Packet& packet = batch.packets[i];
+  const Layers& layers = batch.layers[i];
   const HashSeed& seed = process_hash_seed();
+  const uint16_t network = carrier ? layers.carrier_network : layers.key_network;
+  const uint8_t version = carrier ? layers.carrier_version : layers.key_version;
+  const uint32_t id = carrier ? layers.carrier_id : layers.fragment_id;
+  const uint64_t tenant = carrier ? uint64_t{layers.carrier_vni} << 12 | layers.carrier_vlan
+                                  : uint64_t{layers.vni} << 12 | layers.vlan;
   const uint8_t* ip = packet.data + network;
-  uint64_t name = multiply_fold(id ^ seed.word[1], seed.word[2] ^ batch.layers[i].vni);
+  uint64_t name = multiply_fold(id ^ seed.word[1], seed.word[2] ^ tenant);
   name ^= uint64_t{datagram_protocol(packet, network, version)} << 8 | version;
   const uint32_t bytes = version == 4 ? 8 : 32;  // both addresses
   for (uint32_t at = 0; at < bytes; at += 8) {
@@ -141,10 +147,7 @@ void FragmentTracker::make_ready(Slot slot, uint32_t flow) noexcept {
 }
 
 void FragmentTracker::learn(Batch& batch, Index i, bool carrier) noexcept {
-  const Layers& layers = batch.layers[i];
-  const uint64_t name =
-      carrier ? name_of(batch, i, layers.carrier_network, layers.carrier_version, layers.carrier_id)
-              : name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  const uint64_t name = name_of(batch, i, carrier);
   Slot slot = find(name);
   if (slot == kNone) slot = make(name);
   Datagram& datagram = datagrams_[slot];
@@ -168,8 +171,7 @@ void FragmentTracker::look_at(Batch& batch, Index i) noexcept {
 
 bool FragmentTracker::resolve(Batch& batch, Index i) noexcept {
   const Layers& layers = batch.layers[i];
-  const uint64_t name =
-      name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  const uint64_t name = name_of(batch, i, false);
   const Slot slot = find(name);
   if (slot == kNone || !datagrams_[slot].known) return false;
   const Nanos time = batch.packets[i].timestamp, seen = datagrams_[slot].seen;
@@ -189,8 +191,7 @@ bool FragmentTracker::hold(const Batch& batch, Index i) noexcept {
   const Place place = held_->take(batch, i);
   // full() keeps room for a batch, and there is one batch between two releases.
   if (place == HeldPackets::kNowhere) return false;
-  const uint64_t name =
-      name_of(batch, i, layers.key_network, layers.key_version, layers.fragment_id);
+  const uint64_t name = name_of(batch, i, false);
   Slot slot = find(name);
   if (slot == kNone) slot = make(name);
   Datagram& datagram = datagrams_[slot];

@@ -56,8 +56,7 @@ class FragmentTracker final : public Brick {
   };
 
   FragmentTracker() = default;
-  uint64_t name_of(const Batch& batch, Index i, uint16_t network, uint8_t version,
-                   uint32_t id) const noexcept;
+  uint64_t name_of(const Batch& batch, Index i, bool carrier) const noexcept;
   Slot find(uint64_t name) const noexcept;
   Slot make(uint64_t name) noexcept;
   void forget(Slot slot) noexcept;

@@ -28,7 +28,8 @@ class SessionScope {
   uint32_t sessions(uint16_t pin) const noexcept {
     return live_[pin].load(std::memory_order_relaxed);
   }
-  uint32_t sessions() const noexcept { return all_.load(std::memory_order_relaxed); }
+  // None: the engine is done with all of them, and who may be sure that no other begins may free it.
+  uint32_t sessions() const noexcept { return all_.load(std::memory_order_acquire); }
 
   // What a packet's digest is combined with: sessions of several scopes share one table.
   uint64_t salt() const noexcept { return salt_; }
@@ -49,7 +50,7 @@ class SessionScope {
   // One thread writes: no locked instruction is needed.
   static void add(Count& count, int32_t change) noexcept {
     count.store(count.load(std::memory_order_relaxed) + static_cast<uint32_t>(change),
-                std::memory_order_relaxed);
+                std::memory_order_release);
   }
 
   uint64_t salt_;

@@ -40,6 +40,8 @@ void Walk::carry() noexcept {
     layers.carrier_network = layers.key_network;
     layers.carrier_version = layers.key_version;
     layers.carrier_protocol = layers.protocol;
+    layers.carrier_vlan = layers.vlan;
+    layers.carrier_vni = layers.vni;
     layers.carrier_source_port = layers.source_port;
     layers.carrier_target_port = layers.target_port;
   }

@@ -32,11 +32,13 @@ struct FragmentFlow {
   uint32_t outer_hash, outer_tag;     // of the outermost
   uint16_t source_port, target_port;  // of the datagram itself, as on the wire
   uint8_t protocol;                   // likewise, above its extension headers
-  bool reverse;                       // kPacketReverse
+  uint16_t vlan;                      // of the innermost flow, as in Layers
+  uint32_t vni;
+  bool reverse;  // kPacketReverse
 };
 
-// Datagrams are told apart by addresses, id and, IPv4 only, protocol (RFC 791, RFC 8200): this, of
-// the IP header at `network`, 0 for IPv6.
+// Datagrams are told apart by tenant, addresses, id and, IPv4 only, protocol (RFC 791, RFC 8200):
+// this, of the IP header at `network`, 0 for IPv6.
 uint8_t datagram_protocol(const Packet& packet, uint16_t network, uint8_t version) noexcept;
 // To be remembered under key_network and fragment_id of a decoded first fragment (fragment_more
 // set, fragment_at 0) ...

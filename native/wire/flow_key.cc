@@ -54,7 +54,8 @@ uint16_t vlan_of(const Batch& batch, Index index, const FlowRule& rule) noexcept
   const Packet& packet = batch.packets[index];
   if (!(packet.flags & kPacketLayers)) return 0;
   const Layers& layers = batch.layers[index];
-  if (!rule.outer || layers.headers <= 1) return layers.vlan;
+  const bool own = layers.headers <= 1 && layers.fragment_at == 0;  // else what its first one said
+  if (!rule.outer || own) return layers.vlan;
   // The tag right before the outermost IP header.
   const uint16_t at = layers.outer_network;
   if (batch.link != LinkType::ethernet || at < 18) return 0;

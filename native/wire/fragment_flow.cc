@@ -41,6 +41,8 @@ FragmentFlow fragment_flow(const Batch& batch, Index first) noexcept {
           .source_port = layers.source_port,
           .target_port = layers.target_port,
           .protocol = layers.protocol,
+          .vlan = layers.vlan,
+          .vni = layers.vni,
           .reverse = (packet.flags & kPacketReverse) != 0};
 }
 
@@ -61,6 +63,8 @@ void set_fragment_flow(Batch& batch, Index later, const FragmentFlow& flow) noex
   layers.source_port = flow.source_port;
   layers.target_port = flow.target_port;
   layers.protocol = flow.protocol;
+  layers.vlan = flow.vlan;
+  layers.vni = flow.vni;
   if (!outermost) return;
   layers.outer_hash = flow.outer_hash;
   layers.outer_tag = flow.outer_tag;

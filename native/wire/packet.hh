@@ -65,8 +65,11 @@ struct Layers {
   uint16_t carrier_target_port;
   uint8_t carrier_version;  // 4, 6, or 0: none
   uint8_t carrier_protocol;
+  uint32_t carrier_vni;  // what vlan and vni are to the innermost header
+  uint16_t carrier_vlan;
+  uint16_t zero;
 };
-static_assert(sizeof(Layers) == 48);
+static_assert(sizeof(Layers) == 56);
 
 // What a batch comes from: an input, or a brick that has released what it held.
 struct Source {

@@ -46,6 +46,7 @@ struct Bench {
     uint32_t input;
   };
   std::vector<Left> out;
+  FlowRule rule;
 
   explicit Bench(uint32_t inputs = 1) {
     CHECK(FragmentTracker::create("test", &tracker).ok());
@@ -68,7 +69,7 @@ struct Bench {
   void collect(const Batch& batch, const Outlets::List& list) {
     for (const Index* i = list.first; i != list.end; ++i) {
       const Packet& packet = batch.packets[*i];
-      out.push_back({Bytes(packet.data, packet.data + packet.length), flow_digest(batch, *i, {}),
+      out.push_back({Bytes(packet.data, packet.data + packet.length), flow_digest(batch, *i, rule),
                      input_of(batch.source)});
     }
   }
@@ -191,6 +192,52 @@ TEST(fragments_wait_for_nothing_that_may_have_passed_unseen) {
   bench.push({piece(7, 98, 1)});
   CHECK_EQ(bench.cell.held, 1u);
   bench.release(true);
+}
+
+// A carrier's first fragment shows the network inside of it, its later ones do not.
+TEST(fragments_of_a_tunnel_follow_its_first_one) {
+  const Bytes inner = ethernet(
+      kThere, 0x0800, ip4(kThere, {.protocol = 17, .net = 7}, udp(1007, 53, Bytes(200, 'x'))));
+  const Bytes data = udp(50000, 4789, vxlan(77, inner));
+  const auto part = [&](uint16_t at, size_t length, bool more) {
+    return ethernet(kThere, 0x0800,
+                    ip4(kThere, {.protocol = 17, .net = 200, .id = 9, .at = at, .more = more},
+                        {data.begin() + at, data.begin() + at + static_cast<long>(length)}));
+  };
+  const Bytes first = part(0, 160, true), later = part(160, data.size() - 160, false);
+  for (const bool late : {false, true}) {
+    Bench bench;
+    bench.rule.tenant = late;
+    bench.push({late ? later : first});
+    bench.push({late ? first : later});
+    CHECK_EQ(bench.cell.held, 0u);
+    CHECK_EQ(bench.out.size(), 2u);
+    CHECK_EQ(bench.out[0].digest, bench.out[1].digest);
+    CHECK_EQ(bench.out[0].digest == digest_of(whole(7)), !late);
+  }
+}
+
+// Two tenants may use the same addresses and the same id at the same time.
+TEST(fragments_of_two_vlans_are_of_two_datagrams) {
+  const auto in_vlan = [](uint8_t vlan, const Bytes& frame) {
+    return Bytes(frame.begin(), frame.begin() + 12) + Bytes{0x81, 0, 0, vlan} +
+           Bytes(frame.begin() + 12, frame.end());
+  };
+  const auto with_port = [](uint16_t port, uint32_t part) {
+    const Bytes data = udp(port, 53, Bytes(64, 'y'));
+    const auto at = static_cast<uint16_t>(part * 24);
+    const auto end = std::min<size_t>(at + 24u, data.size());
+    return ethernet(kThere, 0x0800,
+                    ip4(kThere, {.protocol = 17, .id = 5, .at = at, .more = part < 2},
+                        {data.begin() + at, data.begin() + static_cast<long>(end)}));
+  };
+  Bench bench;
+  bench.push({in_vlan(5, with_port(1, 0)), in_vlan(6, with_port(2, 0))});
+  bench.push({in_vlan(5, with_port(1, 1)), in_vlan(6, with_port(2, 1))});
+  CHECK_EQ(bench.out.size(), 4u);
+  CHECK_EQ(bench.out[0].digest, bench.out[2].digest);
+  CHECK_EQ(bench.out[1].digest, bench.out[3].digest);
+  CHECK(bench.out[0].digest != bench.out[1].digest);
 }
 
 TEST(fragments_of_an_id_used_again_much_later_are_of_another_datagram) {
