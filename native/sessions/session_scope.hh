@@ -28,7 +28,7 @@ class SessionScope {
   uint32_t sessions(uint16_t pin) const noexcept {
     return live_[pin].load(std::memory_order_relaxed);
   }
-  // None: the engine is done with all of them, and who may be sure that no other begins may free it.
+  // None: the engine is done with all of them; who knows that none will begin may free the scope.
   uint32_t sessions() const noexcept { return all_.load(std::memory_order_acquire); }
 
   // What a packet's digest is combined with: sessions of several scopes share one table.
