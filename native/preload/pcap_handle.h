@@ -29,12 +29,12 @@ struct pcap_handle {
   bool nonblocking;
   uint32_t linktype; /* of the packets the program gets; dlt is its DLT_ value */
 
-  struct bpf_program filter;  /* ours; bf_insns NULL: all packets */
-  volatile sig_atomic_t stop; /* pcap_breakloop */
-  int stop_event;             /* wakes a wait for it */
-  int selectable;             /* epoll of the pipe and `more`; -1: nobody has asked */
-  int more;                   /* eventfd, readable while packets may be left */
-  bool more_raised, ended;    /* ended: the pipe has, in order */
+  struct bpf_program filter; /* ours; bf_insns NULL: all packets */
+  _Atomic int stop;          /* pcap_breakloop, of any thread or signal handler */
+  int stop_event;            /* wakes a wait for it */
+  int selectable;            /* epoll of the pipe and `more`; -1: nobody has asked */
+  int more;                  /* eventfd, readable while packets may be left */
+  bool more_raised, ended;   /* ended: the pipe has, in order */
 
   uint64_t received;    /* packets given to the program */
   uint64_t foreign;     /* packets of another link type */
