@@ -8,7 +8,6 @@
 #define BRICKS_PRELOAD_PCAP_HANDLE_H
 
 #include <pcap/pcap.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
