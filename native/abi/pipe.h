@@ -55,15 +55,17 @@ struct bricks_pipe {
   uint32_t buffers;
   uint32_t link_type; /* LINKTYPE_ value of packets without a trailer */
   uint32_t flags;     /* BRICKS_PIPE_UNSTAMPED, the producer's */
-  uint8_t pad1[64];
+
+  /* Since the pipe was made, for observers (bricks verify), who read along without an end: slots
+   * that the engine may have begun to write, told before it does; slots it has published. Written
+   * at every turn, so not where the consumer looks. */
+  uint64_t slots_begun, slots_published;
+  uint8_t pad1[48];
 
   uint32_t producer_state; /* engine's line */
   uint32_t producer_waits; /* 1: the engine wants `space` signalled when head moves */
   uint64_t lost; /* packets for this pipe that were dropped before they got into the ring */
-  /* Since the pipe was made, for observers (bricks verify), who read along without an end: slots
-   * that the engine may have begun to write, told before it does; slots it has published. */
-  uint64_t slots_begun, slots_published;
-  uint8_t pad2[32];
+  uint8_t pad2[48];
 
   uint32_t consumer_waits; /* consumer's line; 1: it wants `data` signalled when tail moves */
   uint32_t pad3;
@@ -74,6 +76,7 @@ struct bricks_pipe {
 
   char name[BRICKS_NAME_BYTES];
 };
+BRICKS_NAIL(offsetof(struct bricks_pipe, slots_begun) == 64);
 BRICKS_NAIL(offsetof(struct bricks_pipe, producer_state) == 128);
 BRICKS_NAIL(offsetof(struct bricks_pipe, lost) == 136);
 BRICKS_NAIL(offsetof(struct bricks_pipe, consumer_waits) == 192);
