@@ -21,6 +21,8 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   ports: ['abi', 'mem', 'wire'],
   filter: ['abi', 'mem', 'wire'],
   sessions: ['abi', 'mem', 'wire'],
+  // What sessions speak: pure readers of payload; beside them only vendor/ and libcrypto.
+  decoders: ['abi', 'mem', 'wire'],
   bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions'],
   engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'bricks'],
   // Programs of their own that read captures through the same wire and session floors.
