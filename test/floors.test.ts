@@ -21,12 +21,13 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   ports: ['abi', 'mem', 'wire'],
   filter: ['abi', 'mem', 'wire'],
   sessions: ['abi', 'mem', 'wire'],
+  streams: ['abi', 'mem', 'wire'],
   // What sessions speak: pure readers of payload; beside them only vendor/ and libcrypto.
   decoders: ['abi', 'mem', 'wire'],
   bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions'],
   engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'bricks'],
   // Programs of their own that read captures through the same wire and session floors.
-  flows: ['abi', 'mem', 'wire', 'ports', 'sessions'],
+  flows: ['abi', 'mem', 'wire', 'ports', 'sessions', 'streams'],
   addon: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'bricks', 'engine'],
 };
 
