@@ -175,20 +175,11 @@ std::string PacketInput::take_warning() {
   const uint32_t news = news_.exchange(0, std::memory_order_relaxed);
   const std::string& name = interface_.name;
   std::string text;
-  const auto say = [&text](const std::string& words) {
-    text += (text.empty() ? "" : "; ") + words;
-  };
-  if (news & kNewsDown) {
-    say("interface " + name + " is down and gives no packets until `ip link set " + name + " up`");
-  }
-  if (news & kNewsGone) {
-    say("interface " + name +
-        " was removed and gives no more packets; when it is back, link the "
-        "engine again");
-  }
+  warn_of_absence(name, news & kNewsDown, news & kNewsGone, &text);
   if (news & kNewsCut) {
-    say("interface " + name + " gave frames of more than 65535 bytes, which are cut; `ethtool -K " +
-        name + " gro off` stops the kernel from joining packets");
+    add_warning(&text, "interface " + name +
+                           " gave frames of more than 65535 bytes, which are cut; `ethtool -K " +
+                           name + " gro off` stops the kernel from joining packets");
   }
   return text;
 }

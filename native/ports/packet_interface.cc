@@ -150,4 +150,22 @@ Status open_packet_socket(const Interface& interface, int* fd) {
   return system_error("opening a packet socket for " + interface.name, errno);
 }
 
+void add_warning(std::string* warnings, const std::string& words) {
+  *warnings += (warnings->empty() ? "" : "; ") + words;
+}
+
+void warn_of_absence(const std::string& interface, bool down, bool gone, std::string* warnings) {
+  if (down) {
+    add_warning(warnings, "interface " + interface +
+                              " is down and gives no packets until `ip link set " + interface +
+                              " up`");
+  }
+  if (gone) {
+    add_warning(warnings,
+                "interface " + interface +
+                    " was removed and gives no more packets; when it is back, link the engine "
+                    "again");
+  }
+}
+
 }  // namespace bricks

@@ -31,4 +31,8 @@ uint32_t receive_queues(const Interface& interface);
 // `link_header` as in Interface. The caller owns *fd.
 Status open_packet_socket(const Interface& interface, int* fd);
 
+// Warnings are sentences with "; " between them. Of an input whose interface is down, or gone.
+void add_warning(std::string* warnings, const std::string& words);
+void warn_of_absence(const std::string& interface, bool down, bool gone, std::string* warnings);
+
 }  // namespace bricks

@@ -246,26 +246,18 @@ std::string XdpInput::take_warning() {
   const uint32_t news = news_.exchange(0, std::memory_order_relaxed);
   const std::string& name = interface_.name;
   std::string text;
-  const auto say = [&text](const std::string& words) {
-    text += (text.empty() ? "" : "; ") + words;
-  };
-  if (news & kNewsDown) {
-    say("interface " + name + " is down and gives no packets until `ip link set " + name + " up`");
-  }
-  if (news & kNewsGone) {
-    say("interface " + name +
-        " was removed and gives no more packets; when it is back, link the engine again");
-  }
+  warn_of_absence(name, news & kNewsDown, news & kNewsGone, &text);
   if (news & kNewsOversize) {
-    say("interface " + name + " gave frames of more than " + std::to_string(kXdpFrameMax) +
-        " bytes, which xdp: cannot take; packet:" + name + " can, or `ethtool -K " + name +
-        " gro off` here and `tso off gso off` at the other end of a veth");
+    add_warning(&text,
+                "interface " + name + " gave frames of more than " + std::to_string(kXdpFrameMax) +
+                    " bytes, which xdp: cannot take; packet:" + name + " can, or `ethtool -K " +
+                    name + " gro off` here and `tso off gso off` at the other end of a veth");
   }
   if (news & kNewsTags) {
-    say("interface " + name +
-        " takes VLAN tags out of frames, and AF_XDP does not get to know "
-        "them; `ethtool -K " +
-        name + " rxvlan off` leaves them in");
+    add_warning(&text, "interface " + name +
+                           " takes VLAN tags out of frames, and AF_XDP does not get to know "
+                           "them; `ethtool -K " +
+                           name + " rxvlan off` leaves them in");
   }
   return text;
 }

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Outcome } from './test-native.ts';
+import { type Job, type Outcome, runCaptured } from './test-native.ts';
 
 const compiler = 'clang++-14';
 const folder = 'native/build/release/fuzz';
@@ -37,7 +37,7 @@ function canFuzz(): boolean {
   return made.status === 0;
 }
 
-function fuzz(target: Target, seconds: number, seed: string): Outcome {
+async function fuzz(target: Target, seconds: number, seed: string): Promise<Outcome> {
   const work = mkdtempSync(path.join(os.tmpdir(), 'bricks-fuzz-'));
   try {
     const corpus = path.join(work, 'corpus');
@@ -55,43 +55,36 @@ function fuzz(target: Target, seconds: number, seed: string): Outcome {
       '-print_final_stats=1',
     ];
     if (target.dictionary !== undefined) options.push(`-dict=${path.resolve(target.dictionary)}`);
-    const run = spawnSync(path.resolve(folder, target.name), [...options, corpus], {
-      cwd: work,
-      encoding: 'utf8',
-      maxBuffer: 1 << 26,
-    });
+    const run = await runCaptured(path.resolve(folder, target.name), [...options, corpus], work);
     const inputs = /number_of_executed_units: (\d+)/.exec(run.stderr)?.[1];
-    if (run.status === 0 && inputs !== undefined) {
-      console.log(`${target.name}: ${inputs} inputs`);
+    if (run.ok && inputs !== undefined) {
+      console.log(`fuzz/${target.name}: ${inputs} inputs`);
       return { passed: 1, failed: 0, skipped: [], failures: [] };
     }
     // The input that did it is in the report, as base64.
     console.log(run.stderr.slice(-8000));
-    const end = run.signal ?? `exit code ${run.status}`;
-    return failed(target.name, `seed ${seed}: ${end}; its report is above`);
+    return failed(target.name, `seed ${seed}: ${run.ending}; its report is above`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-export function fuzzAll(): Outcome {
+/** Builds all targets; a job for each. */
+export function fuzzers(): Job[] {
+  const say = (outcome: Outcome): Job[] => [{ run: () => Promise.resolve(outcome) }];
   if (!canFuzz()) {
     const reason = `fuzzing: no ${compiler} with libFuzzer; try scripts/setup --tests`;
-    return { passed: 0, failed: 0, skipped: [reason], failures: [] };
+    return say({ passed: 0, failed: 0, skipped: [reason], failures: [] });
   }
   const jobs = `-j${os.availableParallelism()}`;
   const built = spawnSync('make', ['-C', 'native', '-s', jobs, 'fuzz'], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (built.status !== 0) return failed('*', 'it does not build');
+  if (built.status !== 0) return say(failed('*', 'it does not build'));
   const seconds = process.env['BRICKS_FUZZ_SECONDS'] ?? '60';
   const seed = process.env['BRICKS_FUZZ_SEED'] ?? String(Date.now() % 2 ** 31);
-  console.log(`seed ${seed}, ${seconds} s (BRICKS_FUZZ_SEED and BRICKS_FUZZ_SECONDS set them)`);
-  const outcomes = targets.map((target) => fuzz(target, Number(seconds), seed));
-  return {
-    passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
-    failed: outcomes.reduce((sum, one) => sum + one.failed, 0),
-    skipped: [],
-    failures: outcomes.flatMap(({ failures }) => failures),
-  };
+  console.log(
+    `fuzz: seed ${seed}, ${seconds} s (BRICKS_FUZZ_SEED and BRICKS_FUZZ_SECONDS set them)`,
+  );
+  return targets.map((target) => ({ run: () => fuzz(target, Number(seconds), seed) }));
 }

@@ -42,6 +42,25 @@ function run(
   });
 }
 
+/** Runs a program in a folder and keeps what it says on stderr. */
+export function runCaptured(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<{ ok: boolean; ending: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.on('error', ({ message }) => resolve({ ok: false, ending: message, stderr }));
+    child.on('close', (code, signal) =>
+      resolve({ ok: code === 0, ending: signal ?? `exit code ${code}`, stderr }),
+    );
+  });
+}
+
 function one(name: string, ok: boolean, ending: string): Outcome {
   if (ok) return { passed: 1, failed: 0, skipped: [], failures: [] };
   return { passed: 0, failed: 1, skipped: [], failures: [`${name}: ${ending}`] };
@@ -75,27 +94,44 @@ export function clangFormat(): Outcome {
   return one('clang-format', status === 0, 'run `npm run format`');
 }
 
-/**
- * Builds and runs the native test program as built for use, or under several sanitizers at a time:
- * each is a process that keeps one core busy. `variants` are "release" or sanitizers' names.
- */
-export async function nativeTests(...variants: readonly string[]): Promise<Outcome> {
-  for (const variant of variants) {
-    const sanitizer = sanitizers.find(({ name }) => name === variant);
-    const build = `build/${variant}`;
-    const jobs = `-j${availableParallelism()}`;
-    const make = ['-C', 'native', '-s', jobs, `BUILD=${build}`, 'core_test'];
-    if (sanitizer) make.push(`SANITIZE=${sanitizer.flags}`);
-    const made = await run('make', make);
-    if (!made.ok) return one(`build of ${build}/core_test`, false, made.ending);
-  }
-  const outcomes = await Promise.all(variants.map(runNativeTests));
+export function sum(outcomes: readonly Outcome[]): Outcome {
   return {
-    passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
-    failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
+    passed: outcomes.reduce((all, { passed }) => all + passed, 0),
+    failed: outcomes.reduce((all, { failed }) => all + failed, 0),
     skipped: outcomes.flatMap(({ skipped }) => skipped),
     failures: outcomes.flatMap(({ failures }) => failures),
   };
+}
+
+/** A program that is built and ready: `run` keeps one core busy. */
+export interface Job {
+  readonly run: () => Promise<Outcome>;
+}
+
+/** As many at a time as there are cores; in this order. */
+export async function runJobs(jobs: readonly Job[]): Promise<Outcome> {
+  const outcomes: Outcome[] = [];
+  const left = [...jobs];
+  const work = async () => {
+    for (let job = left.shift(); job; job = left.shift()) outcomes.push(await job.run());
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return sum(outcomes);
+}
+
+/**
+ * Builds the native test program as built for use, or under a sanitizer: `variant` is "release" or
+ * a sanitizer's name.
+ */
+export async function nativeTests(variant: string): Promise<Job> {
+  const sanitizer = sanitizers.find(({ name }) => name === variant);
+  const build = `build/${variant}`;
+  const make = ['-C', 'native', '-s', `-j${availableParallelism()}`, `BUILD=${build}`, 'core_test'];
+  if (sanitizer) make.push(`SANITIZE=${sanitizer.flags}`);
+  const made = await run('make', make);
+  if (made.ok) return { run: () => runNativeTests(variant) };
+  const outcome = one(`build of ${build}/core_test`, false, made.ending);
+  return { run: () => Promise.resolve(outcome) };
 }
 
 async function runNativeTests(variant: string): Promise<Outcome> {
@@ -131,7 +167,7 @@ async function runNativeTests(variant: string): Promise<Outcome> {
         skipped.push(`native ${variant}: ${line.slice('skipped '.length)}`);
       }
     },
-    sanitizer ? `${variant}: ` : '',
+    `${variant}: `,
   );
   // A sanitizer's finding, a crash, or an end without a summary is a failure of its own.
   if (summaries !== 1 || (!ended.ok && failed === 0)) {

@@ -3,8 +3,16 @@
  * Prints what it does as it goes; the last line is `N passed, N failed`. A pattern picks steps by
  * name (lint, native, address, thread, fuzz) and TypeScript tests by file name.
  */
-import { fuzzAll } from './test-fuzz.ts';
-import { clangFormat, lint, nativeTests, type Outcome, sanitizers } from './test-native.ts';
+import { fuzzers } from './test-fuzz.ts';
+import {
+  clangFormat,
+  type Job,
+  lint,
+  nativeTests,
+  type Outcome,
+  runJobs,
+  sanitizers,
+} from './test-native.ts';
 import { nodeTests, testFiles } from './test-node.ts';
 
 interface Step {
@@ -20,16 +28,22 @@ const patterns = process.argv.slice(2);
 const wanted = (name: string): boolean =>
   patterns.length === 0 || patterns.some((pattern) => name.includes(pattern));
 
-const watched = sanitizers.map(({ name }) => name).filter((name) => wanted(`native: ${name}`));
+// All native programs are built first, then run side by side.
+const variants = [...sanitizers.map(({ name }) => name), 'release'].filter((name) =>
+  wanted(name === 'release' ? 'native' : `native: ${name}`),
+);
+async function native(): Promise<Outcome> {
+  const jobs: Job[] = [];
+  for (const variant of variants) jobs.push(await nativeTests(variant));
+  if (wanted('fuzz')) jobs.push(...fuzzers());
+  return runJobs(jobs);
+}
+const programs = [...variants, ...(wanted('fuzz') ? ['fuzz'] : [])];
 const steps: Step[] = [
   { name: 'lint', run: lint },
   { name: 'lint: C++ format', run: clangFormat },
-  { name: 'native', run: () => nativeTests('release') },
-  ...(watched.length > 0
-    ? [{ name: `native: ${watched.join(', ')}`, run: () => nativeTests(...watched) }]
-    : []),
-  { name: 'fuzz', run: fuzzAll },
 ].filter((step) => wanted(step.name));
+if (programs.length > 0) steps.push({ name: `native: ${programs.join(', ')}`, run: native });
 
 // Unit tests two files at a time, the others (daemons, network namespaces, big captures) alone.
 for (const [name, group, concurrency] of [

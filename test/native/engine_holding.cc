@@ -7,44 +7,11 @@
 #include <thread>
 
 #include "check.hh"
-#include "engine/engine.hh"
+#include "engine_house.hh"
 #include "pcap_bytes.hh"
-#include "pipe_fixture.hh"
 
 namespace bricks {
 namespace {
-
-struct House {
-  RunFolder folder;
-  PipeDirectory directory;
-  std::unique_ptr<PipeServer> server;
-  std::shared_ptr<Engine> engine;
-
-  explicit House(EngineOptions options = {}) {
-    CHECK(PipeServer::open(folder.socket(), directory, &server).ok());
-    CHECK(Engine::create("e", options, &directory, &engine).ok());
-  }
-  ~House() {
-    engine.reset();
-    server.reset();
-  }
-};
-
-int64_t difference(const EngineSnapshot& now) {
-  int64_t sum = 0;
-  const auto add = [&sum](const LedgerCell& cell, bool input) {
-    if (input) sum += static_cast<int64_t>(cell.packets);
-    sum += static_cast<int64_t>(cell.copies) - static_cast<int64_t>(cell.dropped_total());
-    sum -= static_cast<int64_t>(cell.delivered + cell.held);
-  };
-  for (const auto& row : now.inputs) add(row.cell, true);
-  for (const auto& row : now.bricks) add(row.cell, false);
-  for (const auto& row : now.outputs) add(row.cell, false);
-  add(now.retired_inputs, true);
-  add(now.retired_bricks, false);
-  add(now.retired_outputs, false);
-  return sum;
-}
 
 // Frames of `count` packets over `files` captures, in the order of their times within each.
 std::vector<std::vector<conformance::Frame>> spread(uint32_t files, uint32_t count,

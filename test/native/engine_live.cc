@@ -11,28 +11,11 @@
 
 #include "abi/pipe.h"
 #include "check.hh"
-#include "engine/engine.hh"
-#include "pipe_fixture.hh"
+#include "engine_house.hh"
 
 namespace bricks {
 
 namespace {
-
-struct House {
-  RunFolder folder;
-  PipeDirectory directory;
-  std::unique_ptr<PipeServer> server;
-  std::shared_ptr<Engine> engine;
-
-  explicit House(EngineOptions options = {}) {
-    CHECK(PipeServer::open(folder.socket(), directory, &server).ok());
-    CHECK(Engine::create("e", options, &directory, &engine).ok());
-  }
-  ~House() {
-    engine.reset();
-    server.reset();
-  }
-};
 
 Graph balance(const std::string& input, uint32_t outputs, const char* prefix = "e{") {
   Graph graph;
@@ -41,23 +24,6 @@ Graph balance(const std::string& input, uint32_t outputs, const char* prefix = "
   node.id = node.kind = "LoadBalancer";
   for (uint32_t i = 0; i < outputs; ++i) node.outlets.push_back({prefix + std::to_string(i), -1});
   return graph;
-}
-
-int64_t difference(const EngineSnapshot& now) {
-  int64_t sum = 0;
-  const auto add = [&sum](const LedgerCell& cell, bool input, bool output) {
-    const auto dropped = static_cast<int64_t>(cell.dropped_total());
-    if (input) sum += static_cast<int64_t>(cell.packets);
-    sum += static_cast<int64_t>(cell.copies) - dropped - static_cast<int64_t>(cell.held);
-    if (output) sum -= static_cast<int64_t>(cell.delivered);
-  };
-  for (const auto& row : now.inputs) add(row.cell, true, false);
-  for (const auto& row : now.bricks) add(row.cell, false, false);
-  for (const auto& row : now.outputs) add(row.cell, false, true);
-  add(now.retired_inputs, true, false);
-  add(now.retired_bricks, false, false);
-  add(now.retired_outputs, false, true);
-  return sum;
 }
 
 // Reads a pipe in a thread until its end or until told; counts, and checks the bytes of gen:

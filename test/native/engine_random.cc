@@ -5,9 +5,8 @@
 
 #include "check.hh"
 #include "encapsulations.hh"
-#include "engine/engine.hh"
+#include "engine_house.hh"
 #include "pcap_bytes.hh"
-#include "pipe_fixture.hh"
 
 namespace bricks {
 namespace {
@@ -16,22 +15,6 @@ using frames::Bytes;
 
 constexpr const char* kKinds[] = {"LoadBalancer", "Duplicator", "Merge", "Deduplicator",
                                   "Dummy",        "Merge",      "Filter"};
-
-int64_t difference(const EngineSnapshot& now) {
-  int64_t sum = 0;
-  const auto add = [&sum](const LedgerCell& cell, bool input) {
-    if (input) sum += static_cast<int64_t>(cell.packets);
-    sum += static_cast<int64_t>(cell.copies) - static_cast<int64_t>(cell.dropped_total());
-    sum -= static_cast<int64_t>(cell.delivered + cell.held);
-  };
-  for (const auto& row : now.inputs) add(row.cell, true);
-  for (const auto& row : now.bricks) add(row.cell, false);
-  for (const auto& row : now.outputs) add(row.cell, false);
-  add(now.retired_inputs, true);
-  add(now.retired_bricks, false);
-  add(now.retired_outputs, false);
-  return sum;
-}
 
 // Datagrams of three pieces in a random order, whole packets between them, some of them twice.
 std::vector<conformance::Frame> traffic(uint32_t count, Random& random) {
