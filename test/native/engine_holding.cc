@@ -115,19 +115,35 @@ TEST(holding_bricks_behind_each_other) {
   CHECK(in_order(captures::read_port("pcap:" + folder.path("out.pcap")).frames));
 }
 
+// A merge whose packets wait for a stream that does not end.
+struct Waiting {
+  captures::Folder folder;
+  std::string file, fifo;
+  House house;
+
+  explicit Waiting(const std::vector<conformance::Frame>& frames)
+      : file(folder.write("a.pcap", captures::pcap_file({}, frames))),
+        fifo(folder.path("fifo")),
+        house(small_pipes()) {
+    CHECK_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  }
+  Graph graph() const { return merge({"pcap:" + file, "pcap:" + fifo}, "e{0", 60000); }
+
+ private:
+  static EngineOptions small_pipes() {
+    EngineOptions options;
+    options.pipe_slots = 64;
+    return options;
+  }
+};
+
 // What a brick holds leaves with it, through the outputs it has, also when those go at once and
 // their consumer is slow.
 TEST(holding_brick_that_leaves_loses_nothing) {
   Random random{7};
-  captures::Folder folder;
   const auto files = spread(2, 6000, random);
-  // A stream that does not end keeps the other's packets waiting.
-  const std::string fifo = folder.path("fifo");
-  CHECK_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  const std::string file = folder.write("a.pcap", captures::pcap_file({}, files[0]));
-  EngineOptions options;
-  options.pipe_slots = 64;
-  House house(options);
+  Waiting waiting(files[0]);
+  House& house = waiting.house;
   std::atomic<uint64_t> read{0};
   std::atomic<bool> stop{false};
   std::thread reader([&] {
@@ -149,7 +165,7 @@ TEST(holding_brick_that_leaves_loses_nothing) {
     }
     bricks_detach(consumer);
   });
-  CHECK(house.engine->apply(merge({"pcap:" + file, "pcap:" + fifo}, "e{0", 60000)).ok());
+  CHECK(house.engine->apply(waiting.graph()).ok());
   CHECK(eventually([&] { return house.engine->snapshot().outputs[0].consumer_pid != 0; }));
   CHECK(house.engine->start().ok());
   CHECK(eventually([&] {
@@ -177,15 +193,10 @@ TEST(holding_brick_that_leaves_loses_nothing) {
 // Nobody reads: a stop does not wait for ever and keeps what it could not give.
 TEST(holding_engine_stops_though_nobody_reads) {
   Random random{8};
-  captures::Folder folder;
   const auto files = spread(1, 5000, random);
-  const std::string fifo = folder.path("fifo");
-  CHECK_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  const std::string file = folder.write("a.pcap", captures::pcap_file({}, files[0]));
-  EngineOptions options;
-  options.pipe_slots = 64;
-  House house(options);
-  CHECK(house.engine->apply(merge({"pcap:" + file, "pcap:" + fifo}, "e{0", 60000)).ok());
+  Waiting waiting(files[0]);
+  House& house = waiting.house;
+  CHECK(house.engine->apply(waiting.graph()).ok());
   CHECK(house.engine->start().ok());
   CHECK(eventually([&] { return house.engine->snapshot().inputs[0].cell.packets == 5000; }));
   CHECK(house.engine->stop().ok());
