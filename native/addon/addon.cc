@@ -185,6 +185,19 @@ Napi::Value list_limits(const Napi::CallbackInfo& info) {
   LIMIT(kRuleExpressionsMax);
   LIMIT(kRuleSameMatchMax);
   LIMIT(kRuleListsMax);
+  LIMIT(kPluginsMax);
+  LIMIT(kPluginListsMax);
+  LIMIT(kPluginGenerationsMax);
+  LIMIT(kPluginFiguresMax);
+  LIMIT(kPluginFileBytes);
+  LIMIT(kPluginLineMax);
+  LIMIT(kSessionLockMs);
+  LIMIT(kSessionGroupsMax);
+  LIMIT(kSessionChildrenMax);
+  LIMIT(kMetadataKeyMax);
+  LIMIT(kMetadataEntriesMax);
+  LIMIT(kMetadataBytesMax);
+  LIMIT(kMetadataMemory);
 #undef LIMIT
   return made;
 }
