@@ -117,88 +117,96 @@ Napi::Value list_status_codes(const Napi::CallbackInfo& info) {
   return made;
 }
 
+constexpr struct {
+  const char* name;
+  double value;
+} kLimits[] = {
+#define LIMIT(name) \
+  { #name, static_cast < double>(name) }
+    LIMIT(kBatchMax),
+    LIMIT(kBatchDefault),
+    LIMIT(kFrameMax),
+    LIMIT(kNameMax),
+    LIMIT(kOutletsMax),
+    LIMIT(kInletsMax),
+    LIMIT(kBricksMax),
+    LIMIT(kEnginesMax),
+    LIMIT(kPipeSlotsDefault),
+    LIMIT(kPipeSlotsMin),
+    LIMIT(kPipeSlotsMax),
+    LIMIT(kPipePairsMax),
+    LIMIT(kPipeArenaBuffers),
+    LIMIT(kPipeArenaControlBytes),
+    LIMIT(kPipeExtraBuffersMax),
+    LIMIT(kBufferStride),
+    LIMIT(kBufferTrailer),
+    LIMIT(kBufferPayload),
+    LIMIT(kFrameBuffersMax),
+    LIMIT(kSharedRegionBuffers),
+    LIMIT(kSpillBuffersMax),
+    LIMIT(kSpillBuffersDefault),
+    LIMIT(kFragmentDatagrams),
+    LIMIT(kFragmentPackets),
+    LIMIT(kFragmentHoldMs),
+    LIMIT(kFragmentKnownMs),
+    LIMIT(kHeldPerBig),
+    LIMIT(kMergePacketsMax),
+    LIMIT(kDuplicatesMax),
+    LIMIT(kMergeClockBackMs),
+    LIMIT(kDrainLiveMs),
+    LIMIT(kHeartbeatMs),
+    LIMIT(kHeartbeatMaxMs),
+    LIMIT(kOutputFullMs),
+    LIMIT(kOutputLookMs),
+    LIMIT(kRestartBufferMaxMs),
+    LIMIT(kListedMax),
+    LIMIT(kLosslessStallMs),
+    LIMIT(kConsumersWaitingMax),
+    LIMIT(kPortConnectionsMax),
+    LIMIT(kPortConnectionsPerUser),
+    LIMIT(kPortParametersMax),
+    LIMIT(kPortRequestMs),
+    LIMIT(kSessionsDefault),
+    LIMIT(kSessionsMax),
+    LIMIT(kSessionPinsMax),
+    LIMIT(kSessionScopesMax),
+    LIMIT(kSessionsPerTick),
+    LIMIT(kXdpQueuesMax),
+    LIMIT(kXdpRingMax),
+    LIMIT(kRecordBytesMin),
+    LIMIT(kRecordBytesMax),
+    LIMIT(kRecordSecondsMax),
+    LIMIT(kGuestExpressionMax),
+    LIMIT(kTapsPerUser),
+    LIMIT(kNetmapRingsMax),
+    LIMIT(kNetmapSlotsMax),
+    LIMIT(kNetmapBufferMax),
+    LIMIT(kNetmapPartsMax),
+    LIMIT(kNetmapExtraMax),
+    LIMIT(kRulesMax),
+    LIMIT(kRuleMasksMax),
+    LIMIT(kRuleExpressionsMax),
+    LIMIT(kRuleSameMatchMax),
+    LIMIT(kRuleListsMax),
+    LIMIT(kPluginsMax),
+    LIMIT(kPluginListsMax),
+    LIMIT(kPluginGenerationsMax),
+    LIMIT(kPluginFiguresMax),
+    LIMIT(kPluginFileBytes),
+    LIMIT(kPluginLineMax),
+    LIMIT(kSessionLockMs),
+    LIMIT(kSessionGroupsMax),
+    LIMIT(kSessionChildrenMax),
+    LIMIT(kMetadataKeyMax),
+    LIMIT(kMetadataEntriesMax),
+    LIMIT(kMetadataBytesMax),
+    LIMIT(kMetadataMemory),
+#undef LIMIT
+};
+
 Napi::Value list_limits(const Napi::CallbackInfo& info) {
   Napi::Object made = Napi::Object::New(info.Env());
-#define LIMIT(name) made.Set(#name, static_cast<double>(name))
-  LIMIT(kBatchMax);
-  LIMIT(kBatchDefault);
-  LIMIT(kFrameMax);
-  LIMIT(kNameMax);
-  LIMIT(kOutletsMax);
-  LIMIT(kInletsMax);
-  LIMIT(kBricksMax);
-  LIMIT(kEnginesMax);
-  LIMIT(kPipeSlotsDefault);
-  LIMIT(kPipeSlotsMin);
-  LIMIT(kPipeSlotsMax);
-  LIMIT(kPipePairsMax);
-  LIMIT(kPipeArenaBuffers);
-  LIMIT(kPipeArenaControlBytes);
-  LIMIT(kPipeExtraBuffersMax);
-  LIMIT(kBufferStride);
-  LIMIT(kBufferTrailer);
-  LIMIT(kBufferPayload);
-  LIMIT(kFrameBuffersMax);
-  LIMIT(kSharedRegionBuffers);
-  LIMIT(kSpillBuffersMax);
-  LIMIT(kSpillBuffersDefault);
-  LIMIT(kFragmentDatagrams);
-  LIMIT(kFragmentPackets);
-  LIMIT(kFragmentHoldMs);
-  LIMIT(kFragmentKnownMs);
-  LIMIT(kHeldPerBig);
-  LIMIT(kMergePacketsMax);
-  LIMIT(kDuplicatesMax);
-  LIMIT(kMergeClockBackMs);
-  LIMIT(kDrainLiveMs);
-  LIMIT(kHeartbeatMs);
-  LIMIT(kHeartbeatMaxMs);
-  LIMIT(kOutputFullMs);
-  LIMIT(kOutputLookMs);
-  LIMIT(kRestartBufferMaxMs);
-  LIMIT(kListedMax);
-  LIMIT(kLosslessStallMs);
-  LIMIT(kConsumersWaitingMax);
-  LIMIT(kPortConnectionsMax);
-  LIMIT(kPortConnectionsPerUser);
-  LIMIT(kPortParametersMax);
-  LIMIT(kPortRequestMs);
-  LIMIT(kSessionsDefault);
-  LIMIT(kSessionsMax);
-  LIMIT(kSessionPinsMax);
-  LIMIT(kSessionScopesMax);
-  LIMIT(kSessionsPerTick);
-  LIMIT(kXdpQueuesMax);
-  LIMIT(kXdpRingMax);
-  LIMIT(kRecordBytesMin);
-  LIMIT(kRecordBytesMax);
-  LIMIT(kRecordSecondsMax);
-  LIMIT(kGuestExpressionMax);
-  LIMIT(kTapsPerUser);
-  LIMIT(kNetmapRingsMax);
-  LIMIT(kNetmapSlotsMax);
-  LIMIT(kNetmapBufferMax);
-  LIMIT(kNetmapPartsMax);
-  LIMIT(kNetmapExtraMax);
-  LIMIT(kRulesMax);
-  LIMIT(kRuleMasksMax);
-  LIMIT(kRuleExpressionsMax);
-  LIMIT(kRuleSameMatchMax);
-  LIMIT(kRuleListsMax);
-  LIMIT(kPluginsMax);
-  LIMIT(kPluginListsMax);
-  LIMIT(kPluginGenerationsMax);
-  LIMIT(kPluginFiguresMax);
-  LIMIT(kPluginFileBytes);
-  LIMIT(kPluginLineMax);
-  LIMIT(kSessionLockMs);
-  LIMIT(kSessionGroupsMax);
-  LIMIT(kSessionChildrenMax);
-  LIMIT(kMetadataKeyMax);
-  LIMIT(kMetadataEntriesMax);
-  LIMIT(kMetadataBytesMax);
-  LIMIT(kMetadataMemory);
-#undef LIMIT
+  for (const auto& limit : kLimits) made.Set(limit.name, limit.value);
   return made;
 }
 
