@@ -1,6 +1,5 @@
 // Placement that depends on nothing but the packet.
 #include <algorithm>
-#include <array>
 
 #include "bricks/balancer.hh"
 #include "bricks/modulo_hash.hh"
@@ -9,33 +8,25 @@ namespace bricks {
 
 namespace {
 
-// `Entry`: as small as the number of outlets allows; the table should stay in the first-level
-// cache.
+// `Entry`: as small as the number of outlets allows: the table should stay in the caches.
 template <typename Entry, bool kPlainRule>
 class HashedBalancer final : public Brick {
  public:
   explicit HashedBalancer(const BalancerOptions& options)
       : rendezvous_(options.names, options.weights, options.level),
         rule_(options.rule),
-        failover_(options.failover) {
-    copy_table();
-  }
+        failover_(options.failover) {}
 
   void push(Batch& batch, Picks in, Outlets& out) noexcept override {
-    Outlets::List* lists = out.lists();
-    const uint32_t salt = rendezvous_.salt();
-    for (const Index i : in) {
-      const auto hash = kPlainRule ? batch.packets[i].hash
-                                   : static_cast<uint32_t>(flow_digest(batch, i, rule_) >> 32);
-      // Each level multiplies by another odd number: a balancer behind a balancer decides anew.
-      *lists[table_[(hash * salt) >> (32 - Rendezvous::kBucketBits)]].end++ = i;
+    rendezvous_.refresh();
+    // A packet that several ways bring here twice is twice in `in`: more than a batch, in parts.
+    for (size_t at = 0; at < in.size(); at += kBatchMax) {
+      push_part(batch, in.subspan(at, std::min<size_t>(in.size() - at, kBatchMax)), out.lists());
     }
   }
 
   void outlet_changed(uint32_t outlet, OutletState state) noexcept override {
-    if (!failover_) return;
-    rendezvous_.set_open(outlet, state == OutletState::ready);
-    copy_table();
+    if (failover_) rendezvous_.set_open(outlet, state == OutletState::ready);
   }
 
   Decision explain(const Batch& batch, Index packet, uint32_t) const override {
@@ -45,12 +36,28 @@ class HashedBalancer final : public Brick {
   }
 
  private:
-  void copy_table() noexcept {
-    for (uint32_t i = 0; i < Rendezvous::kBuckets; ++i) {
-      table_[i] = static_cast<Entry>(rendezvous_.table()[i]);
+  // Twice over the packets: looks at the table wait for nothing and so overlap, while lists wait
+  // for each other.
+  void push_part(const Batch& batch, Picks in, Outlets::List* lists) noexcept {
+    const Entry* cells = rendezvous_.cells<Entry>();
+    const uint32_t salt = rendezvous_.salt();
+    const auto bucket = [&](Index i) noexcept {
+      const auto hash = kPlainRule ? batch.packets[i].hash
+                                   : static_cast<uint32_t>(flow_digest(batch, i, rule_) >> 32);
+      // Each level multiplies by another odd number: a balancer behind a balancer decides anew.
+      return (hash * salt) >> (32 - Rendezvous::kBucketBits);
+    };
+    Entry found[kBatchMax];
+    const Index* const picks = in.data();
+    const auto count = static_cast<uint32_t>(in.size());
+    for (uint32_t k = 0; k < count; ++k) found[k] = cells[bucket(picks[k])];
+    for (uint32_t k = 0; k < count; ++k) {
+      uint32_t outlet = found[k];
+      if (__builtin_expect(outlet == 0, 0)) outlet = rendezvous_.settle(bucket(picks[k])) + 1;
+      *lists[outlet - 1].end++ = picks[k];
     }
   }
-  alignas(64) std::array<Entry, Rendezvous::kBuckets> table_;
+
   Rendezvous rendezvous_;
   FlowRule rule_;
   bool failover_;
@@ -86,8 +93,8 @@ std::unique_ptr<Brick> make_hashed(const BalancerOptions& options) {
 
 std::unique_ptr<Brick> make_stateless_balancer(const BalancerOptions& options) {
   if (options.placement == Placement::modulo) return std::make_unique<ModuloBalancer>(options);
-  return options.names.size() <= 256 ? make_hashed<uint8_t>(options)
-                                     : make_hashed<uint16_t>(options);
+  return options.names.size() < 256 ? make_hashed<uint8_t>(options)
+                                    : make_hashed<uint16_t>(options);
 }
 
 Placer::Placer(const BalancerOptions& options)
