@@ -24,13 +24,26 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   streams: ['abi', 'mem', 'wire'],
   // What sessions speak: pure readers of payload; beside them only vendor/ and libcrypto.
   decoders: ['abi', 'mem', 'wire'],
+  // Queue management: meters, AQM, groups, the egress scheduler.
+  queues: ['abi', 'mem', 'wire'],
   // Who is called for which event, and what the callbacks may do.
-  plugins: ['abi', 'mem', 'wire', 'sessions', 'streams', 'decoders'],
-  bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'plugins'],
-  engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'plugins', 'bricks'],
+  plugins: ['abi', 'mem', 'wire', 'sessions', 'streams', 'decoders', 'queues'],
+  bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'queues', 'plugins'],
+  engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'queues', 'plugins', 'bricks'],
   // Programs of their own that read captures through the same wire and session floors.
   flows: ['abi', 'mem', 'wire', 'ports', 'sessions', 'streams'],
-  addon: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'plugins', 'bricks', 'engine'],
+  addon: [
+    'abi',
+    'mem',
+    'wire',
+    'ports',
+    'filter',
+    'sessions',
+    'queues',
+    'plugins',
+    'bricks',
+    'engine',
+  ],
 };
 
 /** A folder or file of src/ and what it may import beside itself. */

@@ -12,7 +12,7 @@ namespace bricks {
 // Why a packet was not delivered. One table for ledger, metrics, status and documentation.
 #define BRICKS_DROP_REASONS(X)                                                           \
   X(kernel, "the kernel's receive ring was full before the engine came by")              \
-  X(oversize, "longer than this port can carry")                                         \
+  X(oversize, "longer than this port can carry, or than its queue group's bucket")       \
   X(malformed, "the capture's record cannot be a packet")                                \
   X(ring_full, "the pipe was full: its consumer is slower than its packets")             \
   X(gave_way, "no spill buffer was left and this pipe's overflow queue was the longest") \
@@ -22,6 +22,10 @@ namespace bricks {
   X(filtered, "a Filter said no")                                                        \
   X(duplicate, "a Deduplicator had seen it a moment before")                             \
   X(rate_limited, "more than a Filter's rule lets through in that time")                 \
+  X(policed, "beyond the rate of a queue group that is a policer")                       \
+  X(queue_full, "as many packets or bytes waited in its queue group as may")             \
+  X(aqm_drop, "RED, CoDel, PIE or FQ-CoDel kept its queue group short")                  \
+  X(queue_gone, "its queue group went, or the engine stopped, while it waited")          \
   X(link_type, "this output cannot hold packets of that link type")                      \
   X(writer_busy, "the capture file's writer could not keep up")                          \
   X(write_failed, "the capture file could not be written")                               \

@@ -87,6 +87,16 @@ inline constexpr uint32_t kMetadataBytesMax = 16384;    // of one session's valu
 inline constexpr uint32_t kMetadataMemory = 1u << 30;   // of a worker; sparse
 inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
 
+// Queue groups, of a process; the last of them of one packet.
+inline constexpr uint32_t kQueueGroupsMax = 4096;        // that there are at a time
+inline constexpr uint64_t kQueueRateMax = 125000000000;  // bytes a second: 1 Tbit/s
+inline constexpr uint32_t kQueueBurstMin = 1500;        // bytes of a bucket: the usual MTU at least
+inline constexpr uint32_t kQueueBurstMax = 4000000000;  // and the most
+inline constexpr uint32_t kQueuePacketsMax = 1u << 20;  // that wait in a group, or in a worker
+inline constexpr uint32_t kQueueFlowsMax = 4096;        // of FQ-CoDel, in a group and worker
+inline constexpr uint32_t kQueueLeaseMs = 10;        // of a leased rate: what a worker has at most
+inline constexpr uint32_t kQueueGroupsOfPacket = 4;  // that it may belong to
+
 static_assert(kBatchDefault <= kBatchMax);
 static_assert((kBufferStride / 64) % 2 == 1 && kBufferStride % 64 == 0);
 static_assert(kBufferPayload + kBufferTrailer <= kBufferStride);
