@@ -3,6 +3,7 @@
  * Prints what it does as it goes; the last line is `N passed, N failed`. A pattern picks steps by
  * name (lint, native, address, thread, fuzz) and TypeScript tests by file name.
  */
+import { readFileSync } from 'node:fs';
 import { fuzzers } from './test-fuzz.ts';
 import {
   clangFormat,
@@ -21,8 +22,10 @@ interface Step {
 }
 
 const files = testFiles();
-const parallel = files.filter((file) => file.startsWith('test/unit/'));
-const serial = files.filter((file) => !file.startsWith('test/unit/'));
+// What measures, or takes all of the machine, says so in a line of its own.
+const alone = files.filter((file) => /^\/\/ Alone: /m.test(readFileSync(file, 'utf8')));
+const unit = files.filter((file) => file.startsWith('test/unit/') && !alone.includes(file));
+const whole = files.filter((file) => !unit.includes(file) && !alone.includes(file));
 
 const patterns = process.argv.slice(2);
 const wanted = (name: string): boolean =>
@@ -45,10 +48,10 @@ const steps: Step[] = [
 ].filter((step) => wanted(step.name));
 if (programs.length > 0) steps.push({ name: `native: ${programs.join(', ')}`, run: native });
 
-// Unit tests two files at a time, the others (daemons, network namespaces, big captures) alone.
 for (const [name, group, concurrency] of [
-  ['unit tests', parallel, 2],
-  ['whole-program tests', serial, 1],
+  ['unit tests', unit, 2],
+  ['whole-program tests', whole, 2],
+  ['tests that run alone', alone, 1],
 ] as const) {
   const chosen = group.filter(wanted);
   if (chosen.length > 0) steps.push({ name, run: () => nodeTests(chosen, concurrency) });

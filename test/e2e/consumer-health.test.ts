@@ -2,6 +2,7 @@
  * Consumers that stop, hang, die and come back: what the operator sees of them, and that a tool's
  * restart loses nothing where its pipe waits for it.
  */
+// Alone: it looks at who keeps up in which second.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readCapture } from '../../src/capture/read.ts';

@@ -1,4 +1,5 @@
 /** `bricks lb` on an interface, as Zeek's manual has it, in a network of its own. */
+// Alone: it changes outputs under full load.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

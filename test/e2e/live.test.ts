@@ -2,6 +2,7 @@
  * Packets from a device: a veth pair in a network namespace, tcpreplay at one end, a LoadBalancer
  * on `packet:` at the other, a consumer on each of its pipes.
  */
+// Alone: it changes graphs under full load.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -2,6 +2,7 @@
  * Outputs that drain, that spill, and whose flows go to others when they are lost: the ledger
  * balanced at every look.
  */
+// Alone: it fills pipes by rate.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { membershipsOf } from '../../src/capture/flow.ts';

@@ -2,6 +2,7 @@
  * The netmap: port, marked: against libbricks-netmap, which stands in for the kernel module. On a
  * machine with the module scripts/dev/netmap-check runs the same tests against that.
  */
+// Alone: pipes are driven at full rate.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

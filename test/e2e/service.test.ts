@@ -1,4 +1,5 @@
 /** The daemon under a service manager, its logs, and packet-bricks' shell protocol. */
+// Alone: it restarts daemons within seconds.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs';

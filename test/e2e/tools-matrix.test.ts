@@ -3,6 +3,7 @@
  * one graph has a LoadBalancer for each of them. Each worker sees as many packets as the ledger
  * says that its output had; what the workers of a program found is what it finds in the capture.
  */
+// Alone: seven programs at a time read in time.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { TimedFrame } from '../../src/traffic/conversations.ts';

@@ -1,3 +1,4 @@
+// Alone: it samples at full rate.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

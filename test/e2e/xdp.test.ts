@@ -2,6 +2,7 @@
  * Packets by AF_XDP, on veth pairs in a network namespace: tcpreplay at one end of `wire`, a
  * LoadBalancer in a shared region at the other, its outputs two pipes and the interface `out`.
  */
+// Alone: rings of the kernel are filled by rate.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
