@@ -86,6 +86,13 @@ inline constexpr uint32_t kMetadataEntriesMax = 32;     // of one session
 inline constexpr uint32_t kMetadataBytesMax = 16384;    // of one session's values that are copied
 inline constexpr uint32_t kMetadataMemory = 1u << 30;   // of a worker; sparse
 inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
+inline constexpr uint32_t kLuaSourceMax = 1u << 20;     // bytes of one file of a Lua plugin
+inline constexpr uint32_t kLuaLoopsDefault = 1000000;  // loops and calls of a Lua plugin's event
+inline constexpr uint32_t kLuaLoopsMax = 1000000000;   // and the most that its file can ask for
+inline constexpr uint32_t kLuaLoopsAtStart = 100000000;  // while it is read, and of init and exit
+inline constexpr uint32_t kLuaMemoryMbDefault = 64;      // of one worker of a Lua plugin
+inline constexpr uint32_t kLuaMemoryMbMax = 16384;       // and the most that its file can ask for
+inline constexpr uint32_t kLuaMessageMax = 500;          // bytes of an error that are kept
 
 // Queue groups, of a process; the last of them of one packet.
 inline constexpr uint32_t kQueueGroupsMax = 4096;        // that there are at a time
