@@ -1,5 +1,4 @@
-// Community ID, version 1 (github.com/corelight/community-id-spec): one short name for a flow in
-// every tool's log.
+// A row's Community ID.
 #pragma once
 
 #include <string>
@@ -8,7 +7,7 @@
 
 namespace bricks::flows {
 
-// "1:" and 28 characters, made with seed 0. ICMP: of the type and code of the row's first packet.
+// "1:" and 28 characters. ICMP: of the type and code of the row's first packet.
 std::string community_id(const Flow& flow);
 
 }  // namespace bricks::flows

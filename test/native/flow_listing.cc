@@ -10,9 +10,9 @@
 #include "check.hh"
 #include "flows/community_id.hh"
 #include "flows/row_writer.hh"
-#include "flows/sha1.hh"
 #include "frames.hh"
 #include "wire/decode.hh"
+#include "wire/sha1.hh"
 
 namespace bricks {
 
@@ -185,8 +185,7 @@ TEST(flows_tcp_states) {
 TEST(flows_sha1_of_known_messages) {
   const auto hex = [](const std::string& text) {
     std::string digits;
-    for (const uint8_t byte :
-         flows::sha1(reinterpret_cast<const uint8_t*>(text.data()), text.size())) {
+    for (const uint8_t byte : sha1(reinterpret_cast<const uint8_t*>(text.data()), text.size())) {
       char two[3];
       std::snprintf(two, sizeof two, "%02x", byte);
       digits += two;
@@ -197,6 +196,11 @@ TEST(flows_sha1_of_known_messages) {
   CHECK_EQ(hex("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
   CHECK_EQ(hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
            "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
+  // Around the ends of blocks.
+  CHECK_EQ(hex(std::string(55, 'a')), "c1c8bbdc22796e28c0e15163d20899b65621d65a");
+  CHECK_EQ(hex(std::string(56, 'a')), "c2db330f6083854c99d4b5bfb6e8f29f201be699");
+  CHECK_EQ(hex(std::string(64, 'a')), "0098ba824b5c16427bd7a1122a5a442a25ec644d");
+  CHECK_EQ(hex(std::string(120, 'a')), "f34c1488385346a55709ba056ddd08280dd4c6d6");
 }
 
 TEST(flows_community_id_of_known_flows) {

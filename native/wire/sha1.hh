@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bricks::flows {
+namespace bricks {
 
-std::array<uint8_t, 20> sha1(const uint8_t* bytes, size_t length);
+std::array<uint8_t, 20> sha1(const uint8_t* bytes, size_t length) noexcept;
 
-}  // namespace bricks::flows
+}  // namespace bricks

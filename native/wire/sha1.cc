@@ -1,11 +1,11 @@
-#include "flows/sha1.hh"
+#include "wire/sha1.hh"
 
 #include <bit>
-#include <vector>
+#include <cstring>
 
 #include "wire/bytes.hh"
 
-namespace bricks::flows {
+namespace bricks {
 namespace {
 
 constexpr size_t kBlock = 64;
@@ -46,19 +46,22 @@ void add_block(const uint8_t* block, uint32_t (&state)[5]) noexcept {
 
 }  // namespace
 
-std::array<uint8_t, 20> sha1(const uint8_t* bytes, size_t length) {
-  // The message, a one bit, zeros up to 8 bytes before a block's end, its length in bits.
-  const size_t padded = (length + 8) / kBlock * kBlock + kBlock;
-  std::vector<uint8_t> message(padded);
-  for (size_t i = 0; i < length; ++i) message[i] = bytes[i];
-  message[length] = 0x80;
-  store_be32(static_cast<uint32_t>(uint64_t{length} >> 29), &message[padded - 8]);
-  store_be32(static_cast<uint32_t>(length << 3), &message[padded - 4]);
+std::array<uint8_t, 20> sha1(const uint8_t* bytes, size_t length) noexcept {
   uint32_t state[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-  for (size_t at = 0; at < padded; at += kBlock) add_block(&message[at], state);
+  size_t at = 0;
+  for (; length - at >= kBlock; at += kBlock) add_block(bytes + at, state);
+  // What is left, a one bit, zeros up to 8 bytes before a block's end, the length in bits.
+  uint8_t last[2 * kBlock] = {};
+  const size_t left = length - at;
+  if (left > 0) std::memcpy(last, bytes + at, left);
+  last[left] = 0x80;
+  const size_t padded = left + 9 <= kBlock ? kBlock : 2 * kBlock;
+  store_be32(static_cast<uint32_t>(uint64_t{length} >> 29), &last[padded - 8]);
+  store_be32(static_cast<uint32_t>(length << 3), &last[padded - 4]);
+  for (size_t i = 0; i < padded; i += kBlock) add_block(last + i, state);
   std::array<uint8_t, 20> digest;
   for (size_t i = 0; i < 5; ++i) store_be32(state[i], &digest[4 * i]);
   return digest;
 }
 
-}  // namespace bricks::flows
+}  // namespace bricks
