@@ -143,6 +143,12 @@ function event.time(e)
   if e.packet ~= nil then return tonumber(e.packet.timestamp) / 1e9 end
   return tonumber(e.session.last_seen) / 1e9
 end
+-- Community ID, version 1. ICMP has its type and code in it: ask with a packet.
+local id_text = ffi.new('char[32]')
+function event.community_id(e)
+  call.community_id(e, id_text)
+  return cstring(id_text)
+end
 local packet = {}
 function packet.bytes(p)
   return cstring(p.data, p.length)
@@ -192,8 +198,19 @@ local function host()
   if h == nil then error('the host is there from init on, not while the file is read', 3) end
   return h
 end
+-- No more events of this session; what event:set has kept of it goes, too.
 function session.detach(s)
-  return host().detach_me(s)
+  local at = call.mark.at
+  at = at < 0 and call.at or call.first + at
+  if at >= call.count or call.events[at].session ~= s then
+    at = 0
+    while at < call.count and call.events[at].session ~= s do
+      at = at + 1
+    end
+  end
+  local code = host().detach_me(s)
+  if code == 0 and at < call.count then event.set(call.events[at], nil) end
+  return code
 end
 function session.take_over(s)
   return host().take_over(s)

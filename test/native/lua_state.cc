@@ -39,6 +39,7 @@ bricks_host host() {
   h.size = sizeof h;
   h.emit = emit;
   h.drop_packet = drop;
+  h.detach_me = drop;
   return h;
 }
 
@@ -144,6 +145,34 @@ TEST(lua_plugin_keeps_a_value_for_each_session) {
   world.state->free_context(world.contexts[0]);  // a session that went without being closed
   world.contexts[0] = nullptr;
   CHECK_EQ(world.give_packets(3), "0=1|1=1|2=2|");
+}
+
+TEST(lua_plugin_that_leaves_a_session_keeps_nothing_of_it) {
+  World world(R"(
+    return {
+      batch = {'packet'},
+      on_batch = function(events, count)
+        for i = 0, count - 1 do
+          events[i]:set('mine')
+          bricks.emit(bricks.error_name(events[i].session:detach()))
+        end
+      end,
+      on_opening = function(e)
+        e:set('mine')
+        bricks.emit(e:community_id() .. e.session:detach())
+      end,
+    })");
+  CHECK_EQ(world.give_packets(2), "DONE|DONE|");
+  CHECK(world.contexts[0] == nullptr && world.contexts[1] == nullptr);
+  const uint8_t from[] = {128, 232, 110, 120}, to[] = {66, 35, 250, 204};
+  std::memcpy(world.sessions[3].address[0], from, 4);
+  std::memcpy(world.sessions[3].address[1], to, 4);
+  world.sessions[3].port[0] = __builtin_bswap16(34855);
+  world.sessions[3].port[1] = __builtin_bswap16(80);
+  CHECK_EQ(world.give({world.make(2, BRICKS_EVENT_OPENING), world.make(3, BRICKS_EVENT_OPENING)})
+               .substr(32),
+           "1:LQU9qZlK+B5F3KDmev6m5PMibrg=0|");
+  CHECK(world.contexts[3] == nullptr);
 }
 
 TEST(lua_plugin_that_fails_is_named_by_event_and_line) {
