@@ -56,8 +56,8 @@ constexpr bool session_gives_way(uint8_t bits) noexcept {
 enum class GivesWay : uint8_t { never, first, last };
 inline constexpr uint32_t kSessionAgainTicks = 2;  // a quarter of a second after its begin
 
-constexpr GivesWay session_rank(uint8_t bits, uint32_t ticks) noexcept {
-  if (!session_gives_way(bits)) return GivesWay::never;
+constexpr GivesWay session_rank(bool gives_way, uint32_t ticks) noexcept {
+  if (!gives_way) return GivesWay::never;
   return ticks < kSessionAgainTicks ? GivesWay::first : GivesWay::last;
 }
 
@@ -105,14 +105,15 @@ struct SessionCounts {
 // How many lines of the index are asked for ahead of their use: as many as are under way at once.
 inline constexpr uint32_t kSessionAhead = 20;
 
-// A batch's packets before the table. digest and bits go in (a digest is never 0), pin and rest
-// come out.
+// A batch's packets before the table. digest and bits go in (a digest is never 0), pin (or word)
+// and rest come out.
 struct SessionBatch {
   alignas(64) uint64_t digest[kBatchMax];
   uint8_t bits[kBatchMax];  // SessionBits that the packet shows, kPacketOpens
   uint16_t pin[kBatchMax];
   Index rest[kBatchMax];
   alignas(64) uint32_t line[kBatchMax + kSessionAhead];  // the table's own
+  uint64_t word[kBatchMax];                              // touch_words() only
 };
 
 }  // namespace bricks

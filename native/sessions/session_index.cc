@@ -1,4 +1,6 @@
 // The index of the session table: a packet's look, and where words lie.
+#include "sessions/session_index.hh"
+
 #include <algorithm>
 
 #include "sessions/session_table.hh"
@@ -61,7 +63,7 @@ inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t
 // than the time a session was last seen is for the slow path, like what is not there. Nothing
 // branches on what memory says but the store: for most of a tick of the clock it has nothing to
 // change, and lines stay clean.
-template <typename Position>
+template <bool kWords, typename Position>
 inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& batch,
                                                                   uint32_t count,
                                                                   Position position) noexcept {
@@ -80,8 +82,9 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
     const uint64_t before = word;
     const uint64_t after =
         (before & ~kSessionSeenMask) | seen | uint64_t{batch.bits[i]} << kSessionBitsShift;
-    batch.pin[i] = word_pin(before);
+    if (!kWords) batch.pin[i] = word_pin(before);
     const bool slow = (((after ^ before) & kBitsMask) | (before & kRead)) != 0 || ways == 0;
+    if (kWords) batch.word[i] = slow ? 0 : after;
     batch.rest[rest] = static_cast<Index>(i);
     rest += slow;
     if (after != before) word = slow ? before : after;
@@ -89,7 +92,8 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
   return rest;
 }
 
-uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
+template <bool kWords>
+inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count) noexcept {
   if (count == 0) return 0;
   // A processor asks for so many lines at a time and drops prefetches beyond them: so only a few
   // are ahead. Behind the last, the last again: no test in the loop.
@@ -99,30 +103,38 @@ uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
   };
   aim(batch.digest, count, line_count_, mask_, batch.line);
   begin(count);
-  const uint32_t others = look(batch, count, [](uint32_t n) { return n; });
+  const uint32_t others = look<kWords>(batch, count, [](uint32_t n) { return n; });
   if (others == 0) return 0;
   for (uint32_t r = 0; r < others; ++r) {
     batch.line[r] = second_of(batch.digest[batch.rest[r]]);
   }
   begin(others);
-  return look(batch, others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
+  return look<kWords>(batch, others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
 }
 
-int32_t SessionTable::find_in(uint32_t line, uint64_t digest) const noexcept {
+uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
+  return look_all<false>(batch, count);
+}
+
+uint32_t SessionTable::touch_words(SessionBatch& batch, uint32_t count) noexcept {
+  return look_all<true>(batch, count);
+}
+
+int32_t SessionIndex::find_in(uint32_t line, uint64_t digest) const noexcept {
   for (int32_t way = 0; way < 4; ++way) {
     if (lines_[line].digest[way] == digest) return way;
   }
   return -1;
 }
 
-uint64_t* SessionTable::find(uint64_t digest) noexcept {
+uint64_t* SessionIndex::find_word(uint64_t digest) noexcept {
   uint32_t line = first_of(digest);
   int32_t way = find_in(line, digest);
   if (way < 0) way = find_in(line = second_of(digest), digest);
   return way < 0 ? nullptr : &lines_[line].word[way];
 }
 
-void SessionTable::put(uint32_t line, uint32_t way, uint64_t digest, uint64_t word) noexcept {
+void SessionIndex::put(uint32_t line, uint32_t way, uint64_t digest, uint64_t word) noexcept {
   lines_[line].digest[way] = digest;
   lines_[line].word[way] = word;
   records_[word_entry(word)].way = line * 4 + way;
@@ -130,7 +142,7 @@ void SessionTable::put(uint32_t line, uint32_t way, uint64_t digest, uint64_t wo
 
 // Makes room in a full line: one of its words goes to its other line, where there may first have to
 // be made room likewise.
-bool SessionTable::move_away(uint32_t line, uint32_t depth, uint32_t* way) noexcept {
+bool SessionIndex::move_away(uint32_t line, uint32_t depth, uint32_t* way) noexcept {
   for (uint32_t i = 0; i < 4; ++i) {
     const uint64_t digest = lines_[line].digest[i];
     const uint32_t first = first_of(digest);
@@ -148,7 +160,7 @@ bool SessionTable::move_away(uint32_t line, uint32_t depth, uint32_t* way) noexc
   return false;
 }
 
-bool SessionTable::insert(uint64_t digest, uint64_t word) noexcept {
+bool SessionIndex::insert(uint64_t digest, uint64_t word) noexcept {
   const uint32_t lines[2] = {first_of(digest), second_of(digest)};
   for (const uint32_t line : lines) {
     if (const int32_t way = find_in(line, 0); way >= 0) {
@@ -168,7 +180,7 @@ bool SessionTable::insert(uint64_t digest, uint64_t word) noexcept {
 }
 
 // One more line: it takes from its half of the index what now belongs to it.
-void SessionTable::split_line() noexcept {
+void SessionIndex::split_line() noexcept {
   if (line_count_ == mask_ + 1) mask_ = mask_ * 2 + 1;
   const uint32_t half = mask_ >> 1;
   const uint32_t made = line_count_;

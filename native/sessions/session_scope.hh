@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mem/status.hh"
+#include "sessions/session_owner.hh"
 #include "wire/flow_key.hh"
 
 namespace bricks {
@@ -37,6 +38,14 @@ class SessionScope {
   const std::string& owner() const noexcept { return owner_; }
   const FlowRule& rule() const noexcept { return rule_; }
 
+  // Null: the table decides by SessionBits (most scopes). Changes only while it has no sessions.
+  void set_owner_of_sessions(SessionOwner* owner) noexcept {
+    sessions_owner_.store(owner, std::memory_order_release);
+  }
+  SessionOwner* owner_of_sessions() const noexcept {
+    return sessions_owner_.load(std::memory_order_relaxed);
+  }
+
   // Engine's thread.
   void begin(uint16_t pin) noexcept { add(live_[pin], 1), add(all_, 1); }
   void end(uint16_t pin) noexcept { add(live_[pin], -1), add(all_, -1); }
@@ -56,6 +65,7 @@ class SessionScope {
   uint64_t salt_;
   std::unique_ptr<Count[], Free> live_;  // by pin
   Count all_{0};
+  std::atomic<SessionOwner*> sessions_owner_{nullptr};
   uint16_t number_;
   std::string owner_;
   FlowRule rule_;

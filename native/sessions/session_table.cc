@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 
@@ -31,7 +32,8 @@ Status SessionTable::create(const std::string& name, uint32_t capacity,
   }
   std::unique_ptr<SessionTable> made(new SessionTable);
   const uint64_t lines = round_up(lines_for(capacity) * sizeof(Line), kHugePage);
-  const uint64_t records = round_up((uint64_t{capacity} + 1) * sizeof(Session), kHugePage);
+  const uint64_t records =
+      round_up((uint64_t{capacity} + kSessionsKept + 1) * sizeof(Session), kHugePage);
   made->memory_bytes_ = lines + records + TimerWheel::kBytes + kHugePage;
   made->memory_ = mmap(nullptr, made->memory_bytes_, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -88,12 +90,13 @@ Status SessionTable::open_scope(const std::string& owner, const FlowRule& rule,
 }
 
 uint32_t SessionTable::take_record() noexcept {
+  if (counts_.live >= capacity_) return 0;
   if (free_) {
     const uint32_t entry = free_;
     free_ = records_[entry].next;
     return entry;
   }
-  return fresh_ <= capacity_ ? fresh_++ : 0;
+  return fresh_ <= capacity_ + kSessionsKept ? fresh_++ : 0;
 }
 
 uint64_t* SessionTable::begin(SessionScope& scope, uint64_t digest, const FlowKey& key,
@@ -127,10 +130,15 @@ uint64_t* SessionTable::begin(SessionScope& scope, uint64_t digest, const FlowKe
 }
 
 void SessionTable::arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept {
-  const uint8_t bits = word_bits(word);
-  const uint32_t limit = to_ticks(session_idle_seconds(bits, records_[entry].key.protocol));
+  const uint32_t limit = idle_ticks(entry, word);
   const auto silent = static_cast<uint16_t>(tick - word_seen(word));
-  wheel_.link(entry, tick + (limit > silent ? limit - silent : 1), rank_of(entry, word));
+  const uint32_t left = limit > silent ? std::min(limit - silent, TimerWheel::kSlots - 2) : 1;
+  wheel_.link(entry, tick + left, rank_of(entry, word));
+}
+
+uint32_t SessionTable::idle_ticks(uint32_t entry, uint64_t word) const noexcept {
+  if (const SessionOwner* owner = owner_of(entry)) return owner->idle_ticks(entry);
+  return to_ticks(session_idle_seconds(word_bits(word), records_[entry].key.protocol));
 }
 
 // By how long after its begin it was seen last. The word's tick has 16 bits: who has lived longer
@@ -139,17 +147,37 @@ GivesWay SessionTable::rank_of(uint32_t entry, uint64_t word) const noexcept {
   const uint32_t begun = records_[entry].first_seen;
   const uint32_t lived = static_cast<uint32_t>(clock_) - begun;
   const auto ticks = static_cast<uint16_t>(word_seen(word) - static_cast<uint16_t>(begun));
-  return session_rank(word_bits(word), lived > UINT16_MAX ? kSessionAgainTicks : ticks);
+  const SessionOwner* owner = owner_of(entry);
+  const bool gives = owner ? owner->gives_way(entry) : session_gives_way(word_bits(word));
+  return session_rank(gives, lived > UINT16_MAX ? kSessionAgainTicks : ticks);
 }
 
-void SessionTable::remove(uint32_t entry) noexcept {
-  Session& session = records_[entry];
+void SessionTable::take_out(uint32_t entry) noexcept {
+  const Session& session = records_[entry];
   wheel_.unlink(entry);
   scope_of_[session.scope]->end(word_pin(word_at(session.way)));
   lines_[session.way >> 2].digest[session.way & 3] = 0;
-  session.next = free_;
-  free_ = entry;
   --counts_.live;
+}
+
+void SessionTable::give_back(uint32_t entry) noexcept {
+  records_[entry].next = free_;
+  free_ = entry;
+}
+
+void SessionTable::rearm(uint32_t entry) noexcept {
+  wheel_.unlink(entry);
+  arm(entry, word_at(records_[entry].way), clock_);
+}
+
+void SessionTable::remove(uint32_t entry, SessionEnd end) noexcept {
+  SessionOwner* owner = owner_of(entry);
+  take_out(entry);
+  if (owner) {
+    owner->ended(entry, end);
+  } else {
+    give_back(entry);
+  }
 }
 
 // The longest silent of a rank. Which list a session is on, and which rank's, is of when it was
@@ -187,17 +215,15 @@ bool SessionTable::make_room() noexcept {
   if (oldest == 0 && most == 0) return false;
   if (oldest == 0) oldest = find_oldest(GivesWay::last, &most);
   if (oldest == 0) return false;
-  remove(oldest);
+  remove(oldest, SessionEnd::gave_way);
   ++counts_.gave_way;
   return true;
 }
 
 void SessionTable::look_at(uint32_t entry, uint64_t tick) noexcept {
   const uint64_t word = word_at(records_[entry].way);
-  const uint32_t limit =
-      to_ticks(session_idle_seconds(word_bits(word), records_[entry].key.protocol));
-  if (static_cast<uint16_t>(tick - word_seen(word)) >= limit) {
-    remove(entry);
+  if (static_cast<uint16_t>(tick - word_seen(word)) >= idle_ticks(entry, word)) {
+    remove(entry, SessionEnd::silent);
     ++counts_.ended;
     return;
   }

@@ -11,12 +11,13 @@
 #include <mutex>
 #include <vector>
 
+#include "sessions/session_index.hh"
 #include "sessions/session_scope.hh"
 #include "sessions/timer_wheel.hh"
 
 namespace bricks {
 
-class SessionTable {
+class SessionTable : private SessionIndex {
  public:
   // invalid_argument: more than kSessionsMax, or none; failed: no memory.
   static Status create(const std::string& name, uint32_t capacity,
@@ -39,9 +40,11 @@ class SessionTable {
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
   // begin. Returns how many.
   uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
+  // The same, but gives the whole word rather than the pin; 0: it is among the rest.
+  uint32_t touch_words(SessionBatch& batch, uint32_t count) noexcept;
 
   // The word of a session, good until begin(); nullptr: there is none.
-  uint64_t* find(uint64_t digest) noexcept;
+  uint64_t* find(uint64_t digest) noexcept { return find_word(digest); }
   // Adds what a packet shows. True: a closed connection has begun anew, its pin is for the caller
   // to choose.
   bool refresh(uint64_t* word, uint8_t bits) noexcept;
@@ -51,6 +54,18 @@ class SessionTable {
   void repin(uint64_t* word, uint16_t pin) noexcept;
   // From now on touch() leaves its packets to the slow path.
   void mark_read(uint64_t* word) noexcept { *word |= uint64_t{kSessionRead} << kSessionBitsShift; }
+
+  // For scopes with an owner. Takes a session out, as if it had ended, without a word to the owner.
+  void take_out(uint32_t entry) noexcept;
+  // An entry that has ended or was taken out: the owner is done with it.
+  void give_back(uint32_t entry) noexcept;
+  // Its owner says something else of it than when this was asked last.
+  void rearm(uint32_t entry) noexcept;
+  const Session& record_at(uint32_t entry) const noexcept { return records_[entry]; }
+  // Marks it as seen now.
+  void mark_seen(uint64_t* word) const noexcept { *word = stamp(*word); }
+  // Entries are less than this.
+  uint32_t entries() const noexcept { return capacity_ + kSessionsKept + 1; }
 
   const Session& record(uint64_t word) const noexcept { return records_[word_entry(word)]; }
   // How long ago it began, and how long it has been silent.
@@ -63,43 +78,27 @@ class SessionTable {
   uint64_t bytes_used() const noexcept;
 
  private:
-  struct alignas(64) Line {
-    uint64_t digest[4];  // 0: nothing
-    uint64_t word[4];
-  };
   SessionTable() = default;
-  uint32_t address(uint32_t hash) const noexcept {
-    const uint32_t at = hash & mask_;
-    return at < line_count_ ? at : hash & (mask_ >> 1);
-  }
-  uint32_t first_of(uint64_t digest) const noexcept {
-    return address(static_cast<uint32_t>(digest));
-  }
-  uint32_t second_of(uint64_t digest) const noexcept {
-    return address(static_cast<uint32_t>(digest >> 32));
-  }
-  uint64_t& word_at(uint32_t way) noexcept { return lines_[way >> 2].word[way & 3]; }
-  int32_t find_in(uint32_t line, uint64_t digest) const noexcept;
-  void put(uint32_t line, uint32_t way, uint64_t digest, uint64_t word) noexcept;
-  bool move_away(uint32_t line, uint32_t depth, uint32_t* way) noexcept;
-  bool insert(uint64_t digest, uint64_t word) noexcept;
-  void split_line() noexcept;
   uint32_t take_record() noexcept;
   bool make_room() noexcept;
   uint32_t find_oldest(GivesWay rank, uint32_t* most) noexcept;
   GivesWay rank_of(uint32_t entry, uint64_t word) const noexcept;
-  void remove(uint32_t entry) noexcept;
+  void remove(uint32_t entry, SessionEnd end) noexcept;
+  SessionOwner* owner_of(uint32_t entry) const noexcept {
+    return scope_of_[records_[entry].scope]->owner_of_sessions();
+  }
+  uint32_t idle_ticks(uint32_t entry, uint64_t word) const noexcept;
   void look_at(uint32_t entry, uint64_t tick) noexcept;
   void arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept;
   void advance(uint64_t time, uint32_t most) noexcept;
   uint64_t stamp(uint64_t word) const noexcept {
     return (word & ~kSessionSeenMask) | (clock_ & 0xffff) << kSessionSeenShift;
   }
-  template <typename Position>
+  template <bool kWords, typename Position>
   uint32_t look(SessionBatch& batch, uint32_t count, Position position) noexcept;
+  template <bool kWords>
+  uint32_t look_all(SessionBatch& batch, uint32_t count) noexcept;
 
-  Line* lines_ = nullptr;
-  uint32_t line_count_ = 0, mask_ = 0;  // mask: of the next power of two, less one
   uint32_t capacity_ = 0;
   uint64_t clock_ = 1;   // ticks, never goes back
   uint64_t offset_ = 0;  // from the time of the day to the clock
@@ -107,7 +106,6 @@ class SessionTable {
   bool has_time_ = false;
   uint32_t free_ = 0;   // first of the free records
   uint32_t fresh_ = 1;  // the first record that was never used; 0 stands for none
-  Session* records_ = nullptr;
   TimerWheel wheel_;
   SessionCounts counts_;
   void* memory_ = nullptr;

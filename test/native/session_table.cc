@@ -87,7 +87,8 @@ uint8_t random_bits(Random& random) {
 }
 
 GivesWay rank_of(const Known& known) {
-  return session_rank(known.bits, static_cast<uint32_t>(known.seen - known.first));
+  return session_rank(session_gives_way(known.bits),
+                      static_cast<uint32_t>(known.seen - known.first));
 }
 
 // Whoever is in the model and no more in the table: it must have been seen one way only, nobody who
