@@ -66,10 +66,12 @@ typedef struct bricks_packet_view {
   uint16_t payload_length; /* captured; without padding of the frame */
   uint8_t ip_version, protocol;
   uint8_t tcp_flags;
-  uint8_t direction; /* 0: from whoever opened the session */
-  uint8_t dropped;   /* somebody has dropped it; nothing undoes that */
-  uint8_t fragment;  /* a later fragment: no transport header */
-  uint16_t number_;  /* the host's */
+  uint8_t direction;  /* 0: from whoever opened the session */
+  uint8_t dropped;    /* somebody has dropped it; nothing undoes that */
+  uint8_t fragment;   /* a later fragment: no transport header */
+  uint16_t number_;   /* the host's */
+  uint8_t duplicate;  /* one like it came a moment ago (option duplicates = "mark") */
+  uint8_t zero_[7];
 } bricks_packet_view;
 
 typedef enum {

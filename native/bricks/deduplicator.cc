@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "bricks/brick.hh"
-#include "bricks/duplicate_table.hh"
+#include "wire/duplicate_table.hh"
 
 namespace bricks {
 

@@ -62,6 +62,7 @@ class SessionTable : private SessionIndex {
   // Its owner says something else of it than when this was asked last.
   void rearm(uint32_t entry) noexcept;
   const Session& record_at(uint32_t entry) const noexcept { return records_[entry]; }
+  uint64_t* word_of(uint32_t entry) noexcept { return &word_at(records_[entry].way); }
   // Marks it as seen now.
   void mark_seen(uint64_t* word) const noexcept { *word = stamp(*word); }
   // Entries are less than this.

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "bricks/brick.hh"
-#include "bricks/duplicate_table.hh"
+#include "wire/duplicate_table.hh"
 #include "check.hh"
 #include "frames.hh"
 #include "pipe_fixture.hh"

@@ -1,4 +1,4 @@
-#include "bricks/duplicate_table.hh"
+#include "wire/duplicate_table.hh"
 
 #include <sys/mman.h>
 

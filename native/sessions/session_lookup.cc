@@ -1,0 +1,224 @@
+// From packets to entries of the table, and the waves they go in.
+#include <algorithm>
+
+#include "sessions/packet_views.hh"
+#include "sessions/session_manager.hh"
+
+namespace bricks {
+
+namespace {
+
+constexpr uint64_t kNobody = 1;      // the digest of packets that have no session
+constexpr uint32_t kGiveWayMax = 4;  // sessions that one packet can push out
+constexpr uint32_t kSweepPerPacket = 4;
+constexpr uint16_t kOpenerFirst = 1, kOpenerSecond = 2;  // pins: which end of the key opened it
+constexpr Nanos kClockBackMax = 7200ull * 1000000000;    // further back: it is another clock
+constexpr uint8_t kTcp = 6;
+
+}  // namespace
+
+// No time before one that has been. Far back, time begins anew: what is there stays.
+Nanos SessionManager::time_of(Nanos timestamp) noexcept {
+  if (__builtin_expect(timestamp >= newest_, 1)) return newest_ = timestamp;
+  ++counts_.clock_back;
+  if (newest_ - timestamp > kClockBackMax) newest_ = timestamp;
+  return newest_;
+}
+
+// Where room may run out within these packets, one goes at a time: which session gives way must
+// not depend on how packets come in batches.
+bool SessionManager::careful(uint32_t count) const noexcept {
+  const uint64_t capacity = table_.capacity();
+  return emergency_ || (counts_.opening + count) * 100 > capacity * rules_.opening_percent ||
+         (table_.counts().live + count) * 100 >= capacity * rules_.emergency_enter;
+}
+
+void SessionManager::watch_load(uint32_t count) noexcept {
+  const uint64_t used = table_.counts().live * 100, capacity = table_.capacity();
+  if (!emergency_ && used >= capacity * rules_.emergency_enter) {
+    emergency_ = true;
+    ++counts_.emergencies;
+    emergency_since_ = newest_;
+    for (Nanos& idle : idle_) idle /= 6;
+    sweep_left_ = high_;
+  } else if (emergency_ && used <= capacity * rules_.emergency_leave) {
+    emergency_ = false;
+    counts_.emergency_ms += (newest_ - std::min(newest_, emergency_since_)) / 1000000;
+    idle_ = rules_.idle;
+  }
+  if (sweep_left_) sweep(count * kSweepPerPacket);
+}
+
+// After time-outs have become shorter: those that are due now, and new deadlines for the others.
+void SessionManager::sweep(uint32_t most) noexcept {
+  for (; most && sweep_left_ && !crowded(); --most, --sweep_left_) {
+    swept_ = swept_ < high_ ? swept_ + 1 : 1;
+    const bricks_session& session = sessions_[swept_];
+    const bool lingers = session.state == BRICKS_SESSION_CLOSED;
+    if (session.state == 0 || (!lingers && session.close_reason != BRICKS_CLOSE_NONE)) continue;
+    const uint64_t word = *table_.word_of(swept_);
+    if (table_.silence(word) >> kSessionTickShift < idle_ticks(swept_)) {
+      table_.rearm(swept_);
+      continue;
+    }
+    table_.take_out(swept_);
+    ended(swept_, SessionEnd::silent);
+  }
+}
+
+uint64_t SessionManager::digest_of(const Batch& batch, Index packet) const noexcept {
+  const uint64_t digest = flow_digest(batch, packet, rule_) ^ scope_->salt();
+  return digest > kNobody ? digest : kNobody + 1;
+}
+
+void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
+  const Batch& batch = *batch_;
+  const uint64_t salt = scope_->salt();
+  for (uint32_t i = from; i < to; ++i) {
+    const Index packet = in_[i];
+    view_packet(batch, packet, &views_[i]);
+    views_[i].number_ = static_cast<uint16_t>(i);
+    times_[i] = time_of(views_[i].timestamp);
+    entries_[i] = 0;
+    places_[i] = PacketPlace::session;
+    const uint8_t flags = batch.packets[packet].flags;
+    uint64_t digest = (uint64_t{batch.packets[packet].hash} << 32 | batch.tags[packet]) ^ salt;
+    if (digest <= kNobody) digest = kNobody + 1;
+    if (rule_.tenant) digest = digest_of(batch, packet);
+    const bool nobody =
+        views_[i].ip_version == 0 || (flags & kPacketFragment) || is_icmp_error(batch, packet);
+    look_.digest[i - from] = nobody ? kNobody : digest;
+    look_.bits[i - from] = 0;
+  }
+  counts_.lookups += to - from;
+  const uint32_t rest = table_.touch_words(look_, to - from);
+  for (uint32_t i = from; i < to; ++i) {
+    const uint64_t word = look_.word[i - from];
+    if (word == 0) continue;
+    entries_[i] = word_entry(word);
+    find_direction(i, word);
+  }
+  for (uint32_t r = 0; r < rest; ++r)
+    settle_rest(from + look_.rest[r], look_.digest[look_.rest[r]]);
+}
+
+void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
+  const bool reverse = batch_->packets[in_[i]].flags & kPacketReverse;
+  views_[i].direction = reverse != (word_pin(word) == kOpenerSecond);
+}
+
+// Packets whose session was not there before this batch.
+void SessionManager::settle_rest(uint32_t i, uint64_t digest) noexcept {
+  uint64_t* word;
+  if (digest == kNobody) {
+    // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
+    const bool error = views_[i].ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
+                       !(batch_->packets[in_[i]].flags & kPacketFragment);
+    word = error ? table_.find(digest_of(*batch_, in_[i])) : nullptr;
+    counts_.icmp_related += word != nullptr;
+  } else {
+    word = table_.find(digest);
+    if (word) table_.mark_seen(word);
+    if (!word && may_begin(i)) {
+      const uint32_t entry = begin(i, digest);
+      if (entry == 0) {
+        places_[i] = PacketPlace::full;
+        return;
+      }
+      entries_[i] = entry;
+      return;
+    }
+  }
+  if (word) {
+    entries_[i] = word_entry(*word);
+    find_direction(i, *word);
+    return;
+  }
+  places_[i] = PacketPlace::none;
+  ++counts_.without;
+}
+
+bool SessionManager::may_begin(uint32_t i) const noexcept {
+  const bricks_packet_view& view = views_[i];
+  if (view.protocol != kTcp) return true;
+  TcpSegment segment;
+  if (view.fragment || !view_tcp(view, &segment)) return rules_.midstream;
+  return tcp_may_open(segment, rules_.midstream);
+}
+
+uint32_t SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
+  bool second = batch_->packets[in_[i]].flags & kPacketReverse;
+  TcpSegment segment;
+  if (views_[i].protocol == kTcp && view_tcp(views_[i], &segment) && tcp_answers(segment)) {
+    second = !second;
+  }
+  uint32_t tries = kGiveWayMax;
+  const uint64_t cap = uint64_t{table_.capacity()} * rules_.opening_percent / 100;
+  while (tries && counts_.opening >= std::max<uint64_t>(cap, 1) && give_way()) --tries;
+  const FlowKey key = flow_key(*batch_, in_[i], rule_);
+  const uint16_t pin = second ? kOpenerSecond : kOpenerFirst;
+  uint64_t* word = table_.begin(*scope_, digest, key, 0, pin);
+  while (!word && tries && give_way()) {
+    --tries;
+    word = table_.begin(*scope_, digest, key, 0, pin);
+  }
+  if (!word) {
+    ++counts_.create_failed;
+    return 0;
+  }
+  const uint32_t entry = word_entry(*word);
+  high_ = std::max(high_, entry);
+  find_direction(i, *word);
+  return entry;
+}
+
+// The oldest of those being opened.
+bool SessionManager::give_way() noexcept {
+  const uint32_t entry = first_opening_;
+  if (entry == 0 || crowded()) return false;
+  end_later(entry, BRICKS_CLOSE_EVICTED_LRU);
+  return true;
+}
+
+// A session's packets go in as many waves as there are of them.
+void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
+  Index wave_of[kBatchMax];
+  if (++batch_number_ == 0) {
+    std::fill_n(slots_, kSlots, Slot{});
+    batch_number_ = 1;
+  }
+  std::array<uint32_t, kBatchMax + 1>& ends = wave_end_;
+  waves_ = 0;
+  for (uint32_t i = from; i < to; ++i) {
+    const uint32_t entry = entries_[i];
+    if (entry == 0) continue;
+    uint32_t at = entry * 0x9e3779b1u >> 23;
+    while (slots_[at].batch == batch_number_ && slots_[at].entry != entry) {
+      at = (at + 1) & (kSlots - 1);
+    }
+    Slot& slot = slots_[at];
+    slot.wave = slot.batch == batch_number_ ? static_cast<uint16_t>(slot.wave + 1) : uint16_t{0};
+    slot.batch = batch_number_;
+    slot.entry = entry;
+    if (slot.wave == waves_) ends[waves_++] = 0;
+    wave_of[i] = slot.wave;
+    ++ends[slot.wave];
+  }
+  uint32_t sum = 0;
+  for (uint32_t w = 0; w < waves_; ++w) {  // first each wave's begin
+    const uint32_t count = ends[w];
+    ends[w] = sum;
+    sum += count;
+  }
+  for (uint32_t i = from; i < to; ++i) {
+    if (entries_[i]) order_[ends[wave_of[i]]++] = static_cast<Index>(i);
+  }
+  std::fill_n(order_ + sum, kSessionAhead, sum ? order_[sum - 1] : Index{0});
+}
+
+const bricks_session* SessionManager::find(const Batch& batch, Index packet) const noexcept {
+  const uint64_t* word = table_.find(digest_of(batch, packet));
+  return word && sessions_[word_entry(*word)].state ? &sessions_[word_entry(*word)] : nullptr;
+}
+
+}  // namespace bricks

@@ -1,0 +1,371 @@
+// From packets to states and events.
+#include <algorithm>
+
+#include "sessions/packet_views.hh"
+#include "sessions/session_manager.hh"
+
+namespace bricks {
+
+namespace {
+
+constexpr uint8_t kTcp = 6, kUdp = 17, kIcmp = 1, kIcmp6 = 58;
+constexpr uint16_t kOpenerFirst = 1, kOpenerSecond = 2;
+// By protocol: the class of its sessions that are opened; the one behind is that of active ones.
+constexpr auto kOpeningClass = [] {
+  std::array<SessionClass, 256> of{};
+  of.fill(SessionClass::other_opening);
+  of[kTcp] = SessionClass::tcp_opening;
+  of[kUdp] = SessionClass::udp_opening;
+  of[kIcmp] = of[kIcmp6] = SessionClass::icmp_opening;
+  return of;
+}();
+
+bricks_close_reason timeout_of(SessionClass of) noexcept {
+  switch (of) {
+    case SessionClass::tcp_closing:
+      return BRICKS_CLOSE_TIMEOUT_CLOSING;
+    case SessionClass::tcp_active:
+    case SessionClass::udp_active:
+    case SessionClass::icmp_active:
+    case SessionClass::other_active:
+      return BRICKS_CLOSE_TIMEOUT_ACTIVE;
+    default:
+      return BRICKS_CLOSE_TIMEOUT_OPENING;
+  }
+}
+
+}  // namespace
+
+SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
+  const bricks_session& session = sessions_[entry];
+  if (session.state == BRICKS_SESSION_CLOSED) return SessionClass::lingering;
+  const SessionClass opening = kOpeningClass[session.protocol];
+  if (session.protocol == kTcp && tcp_closing(tracks_[entry].tcp)) return SessionClass::tcp_closing;
+  if (session.state != BRICKS_SESSION_ACTIVE) return opening;
+  return static_cast<SessionClass>(static_cast<uint8_t>(opening) + 1);
+}
+
+uint32_t SessionManager::idle_ticks(uint32_t entry) const noexcept {
+  if (crowded()) return UINT32_MAX;
+  // Later than a packet of it would find out, so that what a packet says does not depend on this.
+  const Nanos idle = idle_[static_cast<uint32_t>(class_of(entry))];
+  return static_cast<uint32_t>(idle >> kSessionTickShift) + 2;
+}
+
+bool SessionManager::gives_way(uint32_t entry) const noexcept {
+  if (crowded()) return false;
+  const uint8_t state = sessions_[entry].state;
+  return state != BRICKS_SESSION_ACTIVE && state != BRICKS_SESSION_CLOSING;
+}
+
+void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
+  bricks_session& session = sessions_[entry];
+  if (session.state == 0 || session.state == BRICKS_SESSION_CLOSED) return release(entry);
+  leave_opening(entry);
+  session.close_reason = static_cast<uint8_t>(
+      end == SessionEnd::gave_way ? BRICKS_CLOSE_EVICTED_LRU : timeout_of(class_of(entry)));
+  ended_[end_ended_++ % kSessionsKept] = entry;
+}
+
+void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexcept {
+  table_.take_out(entry);
+  leave_opening(entry);
+  sessions_[entry].close_reason = static_cast<uint8_t>(reason);
+  ended_[end_ended_++ % kSessionsKept] = entry;
+}
+
+// Nobody knows it any more: the table may use its entry.
+void SessionManager::release(uint32_t entry) noexcept {
+  if (sessions_[entry].state == BRICKS_SESSION_CLOSED) --counts_.lingering;
+  leave_opening(entry);
+  sessions_[entry].state = 0;
+  tracks_[entry].blocked = false;
+  table_.give_back(entry);
+}
+
+void SessionManager::leave_opening(uint32_t entry) noexcept {
+  SessionTrack& track = tracks_[entry];
+  if (!track.is_opening) return;
+  track.is_opening = false;
+  --counts_.opening;
+  (track.previous ? tracks_[track.previous].next : first_opening_) = track.next;
+  (track.next ? tracks_[track.next].previous : last_opening_) = track.previous;
+}
+
+void SessionManager::start(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  const Session& known = table_.record_at(entry);
+  const uint32_t opener = word_pin(*table_.word_of(entry)) == kOpenerSecond;
+  bricks_session& session = sessions_[entry];
+  session = {};
+  session.id = ++next_id_;
+  session.first_seen = session.last_seen = times_[i];
+  session.state = BRICKS_SESSION_OPENING;
+  session.protocol = known.key.protocol;
+  session.ip_version = known.key.ip_version;
+  session.owner_[0] = entry;
+  for (uint32_t side = 0; side < 2; ++side) {
+    std::copy_n(known.key.address[side ^ opener], 16, session.address[side]);
+    session.port[side] = known.key.port[side ^ opener];
+  }
+  session.vlan = known.key.vlan;
+  session.vni = known.key.vni;
+  SessionTrack& track = tracks_[entry];
+  track = {};
+  track.is_opening = true;
+  track.previous = last_opening_;
+  (last_opening_ ? tracks_[last_opening_].next : first_opening_) = entry;
+  last_opening_ = entry;
+  ++counts_.opening;
+  ++counts_.created;
+  ++counts_.live;
+}
+
+void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noexcept {
+  bricks_event& event = events.all[events.count++];
+  bricks_packet_view& view = views_[i];
+  event.session = &sessions_[entries_[i]];
+  event.packet = &view;
+  event.context = nullptr;
+  event.data = nullptr;
+  event.offset = 0;
+  event.length = 0;
+  event.type = static_cast<uint8_t>(type);
+  event.direction = view.direction;
+  event.reason = 0;
+  event.protocol = event.kind = 0;
+  event.index_ = i;
+  event.own_ = 0;
+}
+
+void SessionManager::activate(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  sessions_[entry].state = BRICKS_SESSION_ACTIVE;
+  leave_opening(entry);
+  ++counts_.activated;
+  table_.rearm(entry);
+  add(active_, i, BRICKS_EVENT_ACTIVE);
+}
+
+// The old session's CLOSING comes first; then this packet has another look.
+void SessionManager::end_before(uint32_t i, bricks_close_reason reason) noexcept {
+  bricks_session& session = sessions_[entries_[i]];
+  session.close_reason = static_cast<uint8_t>(reason);
+  again_[before_.count] = static_cast<Index>(i);
+  add(before_, i, BRICKS_EVENT_CLOSING);
+  bricks_event& event = before_.all[before_.count - 1];
+  event.reason = static_cast<uint16_t>(reason);
+  event.packet = nullptr;  // it is not the old one's
+  event.direction = 0;
+}
+
+// True: the packet is dealt with.
+bool SessionManager::step_tcp(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  const bricks_packet_view& view = views_[i];
+  bricks_session& session = sessions_[entry];
+  TcpSegment segment;
+  if (view.fragment || !view_tcp(view, &segment)) return false;
+  TcpTrack& track = tracks_[entry].tcp;
+  const bool closing = tcp_closing(track);
+  const uint32_t verdict = tcp_step(track, view.direction, segment);
+  if (__builtin_expect(verdict == 0 && closing == tcp_closing(track), 1)) return false;
+  if (verdict & kTcpReuse) {
+    end_before(i, BRICKS_CLOSE_REUSED_TUPLE);
+    return true;
+  }
+  counts_.tcp_refused += (verdict & (kTcpBadReset | kTcpBadSyn)) != 0;
+  counts_.tcp_odd += (verdict & (kTcpBadFlags | kTcpOutOfWindow | kTcpBadAck)) != 0;
+  if (verdict & kTcpEstablished && session.state == BRICKS_SESSION_OPENING) activate(i);
+  if (verdict & kTcpFinished) close(session, BRICKS_CLOSE_FIN, &view);
+  if (verdict & kTcpReset) close(session, BRICKS_CLOSE_RST, &view);
+  if (closing != tcp_closing(track)) table_.rearm(entry);
+  return false;
+}
+
+// A packet of a session that is over: the last of its kind, or the first of the next session.
+void SessionManager::step_ended(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  bricks_session& session = sessions_[entry];
+  SessionTrack& track = tracks_[entry];
+  const bricks_packet_view& view = views_[i];
+  const bool error = is_icmp_error(*batch_, in_[i]);
+  const Nanos silent = times_[i] > session.last_seen ? times_[i] - session.last_seen : 0;
+  bool begins = !error && (reopening_ || silent > idle_[uint32_t(SessionClass::lingering)]);
+  bool second = batch_->packets[in_[i]].flags & kPacketReverse;
+  TcpSegment segment;
+  if (!error && session.protocol == kTcp && view_tcp(view, &segment)) {
+    const bool opens = (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn;
+    const bool old = segment.seq == track.tcp.isn[view.direction] &&
+                     track.tcp.end[view.direction].marks & kEndSyn;
+    begins = begins ? tcp_may_open(segment, rules_.midstream) : opens && !old;
+    second ^= begins && tcp_answers(segment);
+  } else if (session.protocol == kTcp) {
+    begins &= rules_.midstream;
+  }
+  if (!begins) {
+    ++counts_.late;
+    places_[i] = track.blocked ? PacketPlace::blocked : PacketPlace::late;
+    // Silence is what a lingering one waits for.
+    if (!error) session.last_seen = times_[i];
+    return;
+  }
+  --counts_.lingering;
+  table_.repin(table_.word_of(entry), second ? kOpenerSecond : kOpenerFirst);
+  const auto end = static_cast<uint32_t>(in_.size());
+  for (uint32_t k = i; k < end; ++k) {
+    if (entries_[k] == entry) find_direction(k, *table_.word_of(entry));
+  }
+  session.state = 0;
+  step(i);
+  table_.rearm(entry);
+}
+
+void SessionManager::step(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  bricks_session& session = sessions_[entry];
+  bricks_packet_view& view = views_[i];
+  if (__builtin_expect(session.state != BRICKS_SESSION_ACTIVE, 0)) {
+    if (session.state == BRICKS_SESSION_CLOSED) return step_ended(i);
+    if (session.state == 0) {
+      start(i);
+      add(opening_, i, BRICKS_EVENT_OPENING);
+      if (rules_.udp_active_on_first && session.protocol != kTcp) activate(i);
+    }
+  }
+  const bool error = is_icmp_error(*batch_, in_[i]);
+  const Nanos now = times_[i];
+  const SessionClass of = class_of(entry);
+  const Nanos silent = now > session.last_seen ? now - session.last_seen : 0;
+  if (__builtin_expect(silent > idle_[static_cast<uint32_t>(of)] && !error, 0)) {
+    return end_before(i, timeout_of(of));
+  }
+  if (rules_.duplicates != Duplicates::off && is_duplicate(i)) return;
+  if (!error) {
+    if (session.protocol == kTcp) {
+      if (step_tcp(i)) return;
+    } else if (view.direction && session.state == BRICKS_SESSION_OPENING) {
+      activate(i);
+    }
+    session.last_seen = now;
+  }
+  ++session.packets[view.direction];
+  session.bytes[view.direction] += view.wire_length;
+  add(packets_, i, BRICKS_EVENT_PACKET);
+  bricks_event& event = packets_.all[packets_.count - 1];
+  event.length = view.payload_length;
+  event.data = view.payload_length ? view.data + view.payload : nullptr;
+}
+
+// True: nothing more is to be done with it.
+bool SessionManager::is_duplicate(uint32_t i) noexcept {
+  const bricks_session& session = sessions_[entries_[i]];
+  if (session.packets[0] + session.packets[1] >= rules_.duplicate_packets) return false;
+  constexpr uint32_t kTimeShift = 10;  // microseconds, nearly
+  // All of it is compared but TTL, checksums, and what is before the IP header.
+  const PacketDigest digest = packet_digest(*batch_, in_[i], {}, process_hash_seed());
+  const auto seen =
+      seen_->see(digest, times_[i] >> kTimeShift, rules_.duplicate_window >> kTimeShift);
+  if (!seen.before) return false;
+  ++counts_.duplicates;
+  views_[i].duplicate = rules_.duplicates == Duplicates::mark;
+  if (rules_.duplicates != Duplicates::drop) return false;
+  places_[i] = PacketPlace::duplicate;
+  return true;
+}
+
+void SessionManager::close(bricks_session& session, bricks_close_reason reason,
+                           const bricks_packet_view* packet) noexcept {
+  if (session.close_reason != BRICKS_CLOSE_NONE) return;  // it is closing
+  const uint32_t entry = session.owner_[0];
+  if (!in_wave_) return end_later(entry, reason);
+  session.close_reason = static_cast<uint8_t>(reason);
+  bricks_event& event = closing_.all[closing_.count++];
+  event = {};
+  event.session = &session;
+  event.packet = packet;
+  event.type = BRICKS_EVENT_CLOSING;
+  event.reason = static_cast<uint16_t>(reason);
+  event.direction = packet ? packet->direction : uint8_t{0};
+}
+
+void SessionManager::count_end(bricks_session& session) noexcept {
+  ++counts_.closed;
+  --counts_.live;
+  switch (session.close_reason) {
+    case BRICKS_CLOSE_FIN:
+      ++counts_.closed_fin;
+      break;
+    case BRICKS_CLOSE_RST:
+      ++counts_.closed_rst;
+      break;
+    case BRICKS_CLOSE_TIMEOUT_OPENING:
+      ++counts_.timeouts_opening;
+      break;
+    case BRICKS_CLOSE_TIMEOUT_ACTIVE:
+      ++counts_.timeouts_active;
+      break;
+    case BRICKS_CLOSE_TIMEOUT_CLOSING:
+      ++counts_.timeouts_closing;
+      break;
+    case BRICKS_CLOSE_EVICTED_LRU:
+    case BRICKS_CLOSE_EVICTED_MEMCAP:
+      ++counts_.evicted;
+      break;
+    case BRICKS_CLOSE_REUSED_TUPLE:
+      ++counts_.reused_tuple;
+      break;
+    case BRICKS_CLOSE_PLUGIN_KILL:
+    case BRICKS_CLOSE_POISONED:
+      ++counts_.killed;
+      break;
+    default:
+      ++counts_.closed_other;
+  }
+}
+
+// CLOSING for sessions that are still in the table: there they linger.
+void SessionManager::finish(Events& events, SessionSink& sink) noexcept {
+  for (bricks_event& event : events.span()) event.session->state = BRICKS_SESSION_CLOSING;
+  sink.lifecycle(events.span());
+  for (bricks_event& event : events.span()) {
+    bricks_session& session = *event.session;
+    const uint32_t entry = session.owner_[0];
+    sink.over(session);
+    count_end(session);
+    leave_opening(entry);
+    session.state = BRICKS_SESSION_CLOSED;
+    ++counts_.lingering;
+    tracks_[entry].blocked = session.close_reason == BRICKS_CLOSE_PLUGIN_KILL;
+    table_.rearm(entry);
+  }
+  events.count = 0;
+}
+
+void SessionManager::reopen(SessionSink& sink) noexcept {
+  const uint32_t count = before_.count;
+  finish(before_, sink);
+  reopening_ = true;
+  for (uint32_t k = 0; k < count; ++k) step(again_[k]);
+  reopening_ = false;
+}
+
+void SessionManager::wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
+  in_wave_ = true;
+  for (uint32_t k = from; k < to; ++k) {
+    __builtin_prefetch(&sessions_[entries_[order_[k + kSessionAhead]]], 1);
+    step(order_[k]);
+  }
+  if (before_.count) reopen(sink);
+  if (opening_.count) {
+    for (const bricks_event& event : opening_.span()) sink.began(*event.session);
+    sink.lifecycle(opening_.span());
+  }
+  if (active_.count) sink.lifecycle(active_.span());
+  if (packets_.count) sink.packets(packets_.span());
+  if (closing_.count) finish(closing_, sink);
+  opening_.count = active_.count = packets_.count = 0;
+  in_wave_ = false;
+}
+
+}  // namespace bricks

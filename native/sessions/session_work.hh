@@ -1,0 +1,42 @@
+// What a session manager knows of the batch that is under way.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "sessions/session.hh"
+#include "sessions/session_sink.hh"
+
+namespace bricks {
+
+using Picks = std::span<const Index>;
+
+class SessionWork {
+ protected:
+  struct Events {
+    uint32_t count = 0;
+    bricks_event all[kBatchMax];
+    std::span<bricks_event> span() noexcept { return {all, count}; }
+  };
+  SessionBatch look_;
+  const Batch* batch_ = nullptr;
+  Picks in_;
+  alignas(64) bricks_packet_view views_[kBatchMax];
+  Nanos times_[kBatchMax];
+  uint32_t entries_[kBatchMax + kSessionAhead];
+  PacketPlace places_[kBatchMax];
+  struct Slot {  // one of its sessions
+    uint32_t entry;
+    uint16_t batch, wave;
+  };
+  static constexpr uint32_t kSlots = 512;
+  Slot slots_[kSlots] = {};
+  uint16_t batch_number_ = 0;
+  Index order_[kBatchMax + kSessionAhead];
+  std::array<uint32_t, kBatchMax + 1> wave_end_;
+  uint32_t waves_ = 0;
+  Events before_, opening_, active_, packets_, closing_;
+  Index again_[kBatchMax];
+};
+
+}  // namespace bricks

@@ -1,0 +1,323 @@
+// The session manager's states and events, one case at a time.
+#include "session_fixture.hh"
+
+namespace bricks::sessions {
+
+namespace {
+
+constexpr uint8_t kSa = kTcpSyn | kTcpAck, kFa = kTcpFin | kTcpAck;
+
+std::string show(const World& world) {
+  const SessionManagerCounts& c = world.counts();
+  return std::to_string(c.created) + " created " + std::to_string(c.closed) + " closed " +
+         std::to_string(c.live) + " live";
+}
+
+}  // namespace
+
+TEST(session_tcp_from_syn_to_fin) {
+  World world;
+  Connection c{world};
+  CHECK_EQ(c.open(), "O0 P0 P1 A0 P0");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 100}), "P0");
+  CHECK_EQ(c.from_server({5001, 1101, kTcpAck, 200}), "P1");
+  CHECK_EQ(c.from_client({1101, 5201, kFa}), "P0");
+  CHECK_EQ(c.from_server({5201, 1102, kFa}), "P1");
+  CHECK_EQ(c.from_client({1102, 5202, kTcpAck}), "P0 C:fin");
+  CHECK_EQ(c.from_client({1102, 5202, kTcpAck}), "");  // the last ACK again: no new session
+  CHECK_EQ(show(world), "1 created 1 closed 0 live");
+  CHECK_EQ(world.counts().late, uint64_t{1});
+  CHECK_EQ(world.wait(20 * kSecond), "");
+  CHECK_EQ(world.table->counts().live, uint64_t{0});
+}
+
+TEST(session_udp_is_active_with_its_answer) {
+  World world;
+  CHECK_EQ(world.push(udp_frame(kClient)), "O0 P0");
+  CHECK_EQ(world.push(udp_frame(kClient)), "P0");
+  CHECK_EQ(world.push(udp_frame(kClient.reversed())), "A1 P1");
+  CHECK_EQ(world.push(udp_frame(kClient)), "P0");
+  CHECK_EQ(world.wait(299 * kSecond), "");
+  CHECK_EQ(world.wait(2 * kSecond), "C:t-active");
+  CHECK_EQ(show(world), "1 created 1 closed 0 live");
+}
+
+TEST(session_udp_active_on_first) {
+  SessionRules rules;
+  rules.udp_active_on_first = true;
+  World world(rules);
+  CHECK_EQ(world.push(udp_frame(kClient)), "O0 A0 P0");
+  CHECK_EQ(world.push(udp_frame(kClient.reversed())), "P1");
+}
+
+// The wheel turns without packets; a packet that comes too late says the same.
+TEST(session_timeouts_by_protocol_and_state) {
+  World world;
+  world.push(udp_frame(kClient));
+  CHECK_EQ(world.wait(31 * kSecond), "C:t-opening");
+  world.push(udp_frame(kClient));
+  world.now += 31 * kSecond;
+  CHECK_EQ(world.push(udp_frame(kClient)), "C:t-opening O0 P0");
+  Connection c{world, {3, 4, 1234, 80}};
+  c.from_client({1000, 0, kTcpSyn});
+  CHECK_EQ(world.wait(61 * kSecond), "C:t-opening C:t-opening");
+  Connection d{world, {5, 6, 1234, 80}};
+  d.open();
+  CHECK_EQ(world.wait(590 * kSecond), "");
+  d.from_client({1001, 5001, kFa});
+  CHECK_EQ(world.wait(61 * kSecond), "C:t-closing");
+  Connection e{world, {7, 8, 1234, 80}};
+  e.open();
+  CHECK_EQ(world.wait(601 * kSecond), "C:t-active");
+  CHECK_EQ(show(world), "6 created 6 closed 0 live");
+}
+
+TEST(session_tuple_reuse_closes_and_opens_in_one_packet) {
+  World world;
+  Connection c{world};
+  c.open();
+  c.from_client({1001, 5001, kFa});
+  c.from_server({5001, 1002, kFa});  // the last ACK is lost
+  c.client = 90000;
+  CHECK_EQ(c.from_client({90000, 0, kTcpSyn}), "C:reused O0 P0");
+  CHECK_EQ(world.counts().reused_tuple, uint64_t{1});
+  CHECK_EQ(c.from_server({7000, 90001, kSa}), "P1");
+  CHECK_EQ(c.from_client({90001, 7001, kTcpAck}), "A0 P0");
+}
+
+// A SYN in the middle of a live connection is answered with a challenge (RFC 5961): nothing ends.
+TEST(session_syn_on_active_session_is_refused) {
+  World world;
+  Connection c{world};
+  c.open();
+  CHECK_EQ(c.from_client({77777, 0, kTcpSyn}), "P0");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 10}), "P0");
+  CHECK_EQ(world.counts().tcp_refused, uint64_t{1});
+  CHECK_EQ(show(world), "1 created 0 closed 1 live");
+}
+
+TEST(session_after_reset_the_same_tuple_is_new) {
+  World world;
+  Connection c{world};
+  c.open();
+  CHECK_EQ(c.from_server({5001, 0, kTcpRst}), "P1 C:rst");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 10}), "");
+  c.client = 50000;
+  CHECK_EQ(c.open(), "O0 P0 P1 A0 P0");
+}
+
+TEST(session_refused_connection) {
+  World world;
+  Connection c{world};
+  CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "O0 P0");
+  CHECK_EQ(c.from_server({0, 1001, kTcpRst | kTcpAck}), "P1 C:rst");
+}
+
+TEST(session_syn_ack_first) {
+  World world;
+  Connection c{world};
+  CHECK_EQ(c.from_server({5000, 1001, kSa}), "O1 P1");
+  CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "P0");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck}), "A0 P0");
+  CHECK_EQ(world.counts().created, uint64_t{1});
+}
+
+TEST(session_simultaneous_open) {
+  World world;
+  Connection c{world};
+  CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "O0 P0");
+  CHECK_EQ(c.from_server({5000, 0, kTcpSyn}), "P1");
+  CHECK_EQ(c.from_client({1000, 5001, kSa}), "P0");
+  CHECK_EQ(c.from_server({5000, 1001, kSa}), "A1 P1");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 5}), "P0");
+}
+
+TEST(session_split_handshakes) {
+  World world;
+  Connection four{world};
+  CHECK_EQ(four.from_client({1000, 0, kTcpSyn}), "O0 P0");
+  CHECK_EQ(four.from_server({4000, 1001, kTcpAck}), "P1");
+  CHECK_EQ(four.from_server({5000, 0, kTcpSyn}), "P1");
+  CHECK_EQ(four.from_client({1000, 5001, kSa}), "A0 P0");
+  CHECK_EQ(four.from_server({5001, 1001, kTcpAck}), "P1");
+  Connection five{world, {3, 4, 1000, 2000}};
+  CHECK_EQ(five.from_client({1000, 0, kTcpSyn}), "O0 P0");
+  CHECK_EQ(five.from_server({5000, 0, kTcpSyn}), "P1");
+  CHECK_EQ(five.from_client({1000, 5001, kSa}), "P0");
+  CHECK_EQ(five.from_server({5001, 1001, kTcpAck}), "A1 P1");
+}
+
+TEST(session_midstream) {
+  World off;
+  Connection c{off};
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 10}), "");
+  CHECK_EQ(off.counts().without, uint64_t{1});
+  SessionRules rules;
+  rules.midstream = true;
+  World on(rules);
+  Connection d{on};
+  CHECK_EQ(d.from_client({1001, 5001, kTcpAck, 10}), "O0 P0");
+  CHECK_EQ(d.from_server({5001, 1011, kTcpAck, 10}), "A1 P1");
+  CHECK_EQ(d.from_server({5011, 1011, kFa}), "P1");
+  CHECK_EQ(d.from_client({1011, 5012, kFa}), "P0");
+  CHECK_EQ(d.from_server({5012, 1012, kTcpAck}), "P1 C:fin");
+}
+
+// RFC 5961: a reset must hit the next number that its receiver expects; a FIN counts when it is
+// acknowledged.
+TEST(session_forged_resets_and_fins) {
+  World world;
+  Connection c{world};
+  c.open();
+  CHECK_EQ(c.from_server({5001 + 100, 0, kTcpRst}), "P1");  // in window, not exact
+  CHECK_EQ(c.from_server({900000, 0, kTcpRst}), "P1");      // out of it
+  CHECK_EQ(c.from_client({1001 + 7, 0, kTcpRst}), "P0");
+  CHECK_EQ(world.counts().tcp_refused, uint64_t{3});
+  CHECK_EQ(c.from_server({900000, 1001, kFa}), "P1");  // out of window
+  CHECK_EQ(world.counts().tcp_odd, uint64_t{1});
+  CHECK_EQ(c.from_client({1001, 5001, kTcpSyn | kTcpFin}), "P0");
+  CHECK_EQ(c.from_client({1001, 5001, 0}), "P0");
+  CHECK_EQ(world.counts().tcp_odd, uint64_t{3});
+  CHECK_EQ(show(world), "1 created 0 closed 1 live");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck, 50}), "P0");
+  CHECK_EQ(c.from_client({1051, 0, kTcpRst}), "P0 C:rst");
+}
+
+TEST(session_window_scale_counts_when_both_have_it) {
+  World world;
+  Connection c{world};
+  c.from_client({1000, 0, kTcpSyn, 0, 1000, 7});
+  c.from_server({5000, 1001, kSa, 0, 1000, 7});
+  c.from_client({1001, 5001, kTcpAck, 0, 1000});
+  c.from_server({5001 + 100000, 1001, kTcpAck, 100, 1000});  // 128,000 are allowed
+  CHECK_EQ(world.counts().tcp_odd, uint64_t{0});
+  Connection d{world, {3, 4, 1000, 2000}};
+  d.from_client({1000, 0, kTcpSyn, 0, 1000, 7});
+  d.from_server({5000, 1001, kSa, 0, 1000});
+  d.from_client({1001, 5001, kTcpAck, 0, 1000});
+  d.from_server({5001 + 100000, 1001, kTcpAck, 100, 1000});
+  CHECK_EQ(world.counts().tcp_odd, uint64_t{1});
+}
+
+// Edge case 21: one batch with all of it.
+TEST(session_batch_of_syn_data_and_reset) {
+  World world;
+  const Ends back = kClient.reversed();
+  world.add(tcp_frame(kClient, {1000, 0, kTcpSyn}));
+  world.add(tcp_frame(back, {5000, 1001, kSa}));
+  world.add(tcp_frame(kClient, {1001, 5001, kTcpAck}));
+  world.add(tcp_frame(kClient, {1001, 5001, kTcpAck, 10}));
+  world.add(tcp_frame(back, {5001, 1011, kTcpRst}));
+  world.add(tcp_frame(kClient, {1011, 5001, kTcpAck, 10}));
+  world.add(tcp_frame(kClient, {80000, 0, kTcpSyn}));
+  world.run();
+  CHECK_EQ(world.log.take(), "O0 P0 P1 A0 P0 P0 P1 C:rst O0 P0");
+  CHECK_EQ(show(world), "2 created 1 closed 1 live");
+}
+
+// Edge case 15: time never goes back; what is counted is that it tried.
+TEST(session_clock_going_back) {
+  World world;
+  world.push(udp_frame(kClient));
+  world.now -= 10 * kSecond;
+  CHECK_EQ(world.push(udp_frame(kClient)), "P0");
+  CHECK_EQ(world.counts().clock_back, uint64_t{1});
+  world.now += 35 * kSecond;
+  CHECK_EQ(world.push(udp_frame(kClient)), "P0");  // 25 s after the latest time there was
+}
+
+// Edge case 12: all are closed before the end, in bounded pieces.
+TEST(session_shutdown_of_a_hundred_thousand) {
+  World world({}, 500000);
+  for (uint32_t i = 0; i < 100000; ++i) {
+    Ends ends{static_cast<uint8_t>(1 + i / 60000), 200, static_cast<uint16_t>(1 + i % 60000), 53};
+    world.add(udp_frame(ends));
+    if (world.waiting.size() == 200) world.run();
+  }
+  world.log.take();
+  world.log.closings = 0;
+  world.end(BRICKS_CLOSE_SHUTDOWN);
+  CHECK_EQ(world.log.closings, uint64_t{100000});
+  CHECK_EQ(show(world), "100000 created 100000 closed 0 live");
+  CHECK_EQ(world.table->counts().live, uint64_t{0});
+}
+
+// Edge case 18.
+TEST(session_same_tuple_on_two_vlans) {
+  const auto tagged = [](uint16_t vlan) {
+    const Bytes datagram = frames::udp(kClient.source_port, kClient.target_port, Bytes(4, 'u'));
+    return frames::ethernet(
+        kClient, 0x8100,
+        frames::tag(vlan, 0x0800, frames::ip4(kClient, {.protocol = 17}, datagram)));
+  };
+  World one;
+  CHECK_EQ(one.push(tagged(5)), "O0 P0");
+  CHECK_EQ(one.push(tagged(6)), "P0");
+  SessionRules rules;
+  rules.tenant = true;
+  World two(rules);
+  CHECK_EQ(two.push(tagged(5)), "O0 P0");
+  CHECK_EQ(two.push(tagged(6)), "O0 P0");
+}
+
+// Edge case 19: an ICMP error belongs to the session it quotes, and opens none.
+TEST(session_icmp_errors_associate) {
+  const Bytes datagram = frames::udp(kClient.source_port, kClient.target_port, Bytes(4, 'u'));
+  const Bytes quoted = frames::ip4(kClient, {.protocol = 17}, datagram);
+  const Ends router = {9, kClient.source, 0, 0};
+  const Bytes error = frames::ethernet(
+      router, 0x0800, frames::ip4(router, {.protocol = 1}, frames::icmp(3, 3, quoted)));
+  World world;
+  CHECK_EQ(world.push(error), "");
+  CHECK_EQ(world.push(udp_frame(kClient)), "O0 P0");
+  CHECK_EQ(world.push(error), "P1");  // against what it quotes; no answer, though
+  CHECK_EQ(world.counts().icmp_related, uint64_t{1});
+  CHECK_EQ(show(world), "1 created 0 closed 1 live");
+}
+
+// Edge case 20: a fragment of offset 0 without more to come is a whole datagram (RFC 6946).
+TEST(session_atomic_fragments) {
+  const auto six = [](const Bytes& data, bool fragment) {
+    const Bytes inside = fragment ? frames::fragment6(17, 0, false, 7, data) : data;
+    return frames::ethernet(
+        kClient, 0x86dd,
+        frames::ip6(kClient, {.protocol = fragment ? uint8_t{44} : uint8_t{17}}, inside));
+  };
+  const Bytes datagram = frames::udp(kClient.source_port, kClient.target_port, Bytes(4, 'u'));
+  World world;
+  CHECK_EQ(world.push(six(datagram, false)), "O0 P0");
+  CHECK_EQ(world.push(six(datagram, true)), "P0");
+}
+
+TEST(session_kill_blocks_until_forgotten) {
+  World world;
+  world.push(udp_frame(kClient));
+  world.log.kill = world.manager->session(world.manager->entry(0)).id;
+  CHECK_EQ(world.push(udp_frame(kClient)), "P0 C:kill");
+  CHECK_EQ(world.push(udp_frame(kClient)), "");
+  CHECK_EQ(world.manager->place(0), PacketPlace::blocked);
+  world.now += 11 * kSecond;
+  CHECK_EQ(world.push(udp_frame(kClient)), "O0 P0");
+}
+
+TEST(session_duplicate_packets) {
+  SessionRules rules;
+  rules.duplicates = Duplicates::drop;
+  World world(rules);
+  world.push(udp_frame(kClient, 4));
+  CHECK_EQ(world.push(udp_frame(kClient, 4)), "");
+  CHECK_EQ(world.manager->place(0), PacketPlace::duplicate);
+  world.now += 3 * kSecond;  // longer ago than the window
+  CHECK_EQ(world.push(udp_frame(kClient, 4)), "P0");
+  CHECK_EQ(world.push(udp_frame(kClient, 5)), "P0");
+  CHECK_EQ(world.push(udp_frame(kClient, 5)), "P0");  // only the first three are compared
+  CHECK_EQ(world.counts().duplicates, uint64_t{1});
+  rules.duplicates = Duplicates::mark;
+  World marks(rules);
+  marks.push(udp_frame(kClient, 4));
+  CHECK_EQ(marks.manager->view(0).duplicate, 0);
+  CHECK_EQ(marks.push(udp_frame(kClient, 4)), "P0");
+  CHECK_EQ(marks.manager->view(0).duplicate, 1);
+}
+
+}  // namespace bricks::sessions
