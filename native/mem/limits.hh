@@ -86,10 +86,10 @@ inline constexpr uint32_t kMetadataKeyMax = 63;         // bytes of a key
 inline constexpr uint32_t kMetadataEntriesMax = 32;     // of one session
 inline constexpr uint32_t kMetadataBytesMax = 16384;    // of one session's values that are copied
 inline constexpr uint32_t kMetadataMemory = 1u << 30;   // of a worker; sparse
-inline constexpr uint32_t kSessionsPerTick = 64;  // sessions a breath looks at whether they end
-inline constexpr uint32_t kLuaSourceMax = 1u << 20;     // bytes of one file of a Lua plugin
-inline constexpr uint32_t kLuaLoopsDefault = 1000000;  // loops and calls of a Lua plugin's event
-inline constexpr uint32_t kLuaLoopsMax = 1000000000;   // and the most that its file can ask for
+inline constexpr uint32_t kSessionsPerTick = 64;     // sessions a breath looks at whether they end
+inline constexpr uint32_t kLuaSourceMax = 1u << 20;  // bytes of one file of a Lua plugin
+inline constexpr uint32_t kLuaLoopsDefault = 1000000;    // loops and calls of a Lua plugin's event
+inline constexpr uint32_t kLuaLoopsMax = 1000000000;     // and the most that its file can ask for
 inline constexpr uint32_t kLuaLoopsAtStart = 100000000;  // while it is read, and of init and exit
 inline constexpr uint32_t kLuaMemoryMbDefault = 64;      // of one worker of a Lua plugin
 inline constexpr uint32_t kLuaMemoryMbMax = 16384;       // and the most that its file can ask for
@@ -104,6 +104,13 @@ inline constexpr uint32_t kQueuePacketsMax = 1u << 20;  // that wait in a group,
 inline constexpr uint32_t kQueueFlowsMax = 4096;        // of FQ-CoDel, in a group and worker
 inline constexpr uint32_t kQueueLeaseMs = 10;        // of a leased rate: what a worker has at most
 inline constexpr uint32_t kQueueGroupsOfPacket = 4;  // that it may belong to
+inline constexpr uint32_t kStreamConnectionsMax = 1u << 24;  // TCP connections put together
+inline constexpr uint64_t kStreamBytesMin = 1u << 20;        // of a worker's streams that wait
+inline constexpr uint64_t kStreamBytesMax = 64ull << 30;     // and the most; sparse
+inline constexpr uint32_t kStreamEvidenceMax = 1u << 20;     // given-out bytes that are remembered
+inline constexpr uint32_t kStreamSegmentsMax = 1u << 20;     // that wait in one direction
+// Waiting segments that one may lie over; it counts as over the cap where there are more.
+inline constexpr uint32_t kStreamOverlapsMax = 256;
 
 static_assert(kBatchDefault <= kBatchMax);
 static_assert((kBufferStride / 64) % 2 == 1 && kBufferStride % 64 == 0);
