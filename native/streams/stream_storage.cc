@@ -155,6 +155,10 @@ Taken StreamPool::store(const Way& way, Piece piece, Sink& sink) {
   Taken taken;
   while (!look(way, piece, &overlaps)) {
     if (!make_room(way, &piece, &taken, sink)) return taken;
+    if (options_.delivery == Delivery::immediate && piece.start <= it.next) {
+      give_in_order(way, piece, sink);
+      return Taken::in_order;
+    }
   }
   compare(way, piece, overlaps, sink);
   Position at = overlaps.from;

@@ -45,8 +45,8 @@ struct StreamCounts {
   uint64_t segments = 0, in_order = 0, waited = 0;  // with payload
   uint64_t delivered = 0, missing = 0;              // bytes; in gaps
   uint64_t gaps[kGapReasonCount] = {};
-  uint64_t rexmit_same = 0, rexmit_conflict = 0;  // segments over bytes had before
-  uint64_t rexmit_unknown = 0;                    // ... that nobody remembers any more
+  // Segments over bytes had before; one over given-out and waiting bytes counts for each.
+  uint64_t rexmit_same = 0, rexmit_conflict = 0, rexmit_unknown = 0;          // unknown: forgotten
   uint64_t before_start = 0, beyond_fin = 0, beyond_window = 0, refused = 0;  // segments
   uint64_t keep_alives = 0, probes = 0, bad_syn = 0, bad_fin = 0, urgent = 0;
   uint64_t undone = 0;
