@@ -23,7 +23,7 @@ namespace {
 constexpr char kCallDeclaration[] =
     "struct bricks_lua_mark { int32_t at; };"
     "struct bricks_lua_call { bricks_event *events; uint32_t count, at, first;"
-    " struct bricks_lua_mark mark; int32_t left, limit; uint32_t freed_count, plugin;"
+    " struct bricks_lua_mark mark; double left, limit; uint32_t freed_count, plugin;"
     " int32_t *freed; const bricks_host *host;"
     " void (*community_id)(const bricks_event *event, char *text); };"
     "const char *inet_ntop(int family, const void *address, char *text, uint32_t size);";
@@ -361,7 +361,7 @@ int LuaState::handle(bricks_event* events, uint32_t count, uint32_t* at) noexcep
   call_.count = count;
   call_.at = call_.first = 0;
   call_.mark = -1;
-  call_.limit = static_cast<int32_t>(description_.loops);
+  call_.limit = description_.loops;
   // A state that is full can still do what needs little: let go of something, for one.
   ceiling_ = std::max(bound_, std::min(used_ + kLuaReserve, bound_ + bound_ / 8));
   if (used_ > relief_) [[unlikely]]
