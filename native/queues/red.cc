@@ -44,7 +44,7 @@ Red::Judgement Red::arrive(uint32_t queued, Nanos now, CounterRandom& random) no
     const double rest = 1 - static_cast<double>(since_) * chance;
     if (rest > 0 && random.unit() >= chance / rest) return Judgement::accept;
   }
-  since_ = 0;
+  since_ = -1;
   return forced ? Judgement::forced : Judgement::early;
 }
 

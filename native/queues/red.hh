@@ -36,7 +36,7 @@ class Red {
  private:
   RedParameters parameters_;
   double average_ = 0;
-  int64_t since_ = -1;  // packets accepted since the last drop, while above the minimum
+  int64_t since_ = -1;  // packets accepted since the last drop, less one, while above the minimum
   bool idle_ = false;
   Nanos idle_since_ = 0;
 };
