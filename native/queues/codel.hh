@@ -13,6 +13,8 @@ struct CodelParameters {
   Nanos target = 5000000;
   Nanos interval = 100000000;
   uint32_t mtu = 1514;  // bytes: a queue with no more than this is never punished
+
+  bool operator==(const CodelParameters&) const = default;
 };
 
 class Codel {

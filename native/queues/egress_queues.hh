@@ -13,6 +13,8 @@
 
 namespace bricks {
 
+struct QueueWorker;  // queues/queue_worker.hh
+
 inline constexpr uint32_t kNoSession = 0;
 
 // Who wants to know which sessions have packets here. Engine's thread.
@@ -76,13 +78,10 @@ class EgressQueues {
   uint32_t held() const noexcept;
   uint64_t clock_back() const noexcept;     // how often time went back
   uint64_t unknown_group() const noexcept;  // packets' groups that nobody has created
-  struct Parts;
-  // Others of queues/.
-  Parts& parts() noexcept { return *parts_; }
 
  private:
-  explicit EgressQueues(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit EgressQueues(std::unique_ptr<QueueWorker> worker);
+  std::unique_ptr<QueueWorker> worker_;
 };
 
 }  // namespace bricks

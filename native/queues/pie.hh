@@ -15,6 +15,8 @@ struct PieParameters {
   Nanos burst = 150000000;            // so long a burst gets through whatever its delay
   double alpha = 0.125, beta = 1.25;  // hertz: weight of the delay, and of its change
   double mark_below = 0.1;            // packets are marked rather than dropped below this
+
+  bool operator==(const PieParameters&) const = default;
 };
 
 class Pie {

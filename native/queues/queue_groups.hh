@@ -13,7 +13,7 @@
 
 namespace bricks {
 
-class EgressQueues;
+struct QueueWorker;     // queues/queue_worker.hh
 struct QueueGroupSlot;  // queues/queue_group_slot.hh
 
 struct QueueGroupInfo {
@@ -34,24 +34,23 @@ class QueueGroups {
   // gone, packets that wait stay. invalid_argument, limit_reached (kQueueGroupsMax).
   Status create(uint32_t id, const QueueParameters& parameters);
   // No packet comes to it any more. What waits leaves at its rate, or is dropped (at_end).
-  // not_found as invalid_argument: no such group.
+  // invalid_argument: no such group.
   Status remove(uint32_t id);
   bool has(uint32_t id) const noexcept { return find(id) != nullptr; }  // without a lock
   Status get(uint32_t id, QueueGroupInfo* info) const;                  // invalid_argument
   std::vector<QueueGroupInfo> list() const;                             // by number
-  // What left with groups that are gone.
-  uint32_t count() const noexcept;
 
- private:
-  friend class EgressQueues;
-  struct State;
+  // For workers; without a lock but where a worker comes and goes. What it has counted stays with
+  // the groups. Null: there is none of that number.
   QueueGroupSlot* find(uint32_t id) const noexcept;
   QueueGroupSlot& slot(uint32_t place) const noexcept;
   uint32_t place_of(const QueueGroupSlot& slot) const noexcept;
-  // Control thread: a worker comes and goes; what it has counted stays with the groups.
-  void join(EgressQueues& worker);
-  void leave(EgressQueues& worker);
+  uint64_t changes() const noexcept;  // grows whenever a group is created, changed or deleted
+  void join(QueueWorker& worker);
+  void leave(QueueWorker& worker);
 
+ private:
+  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -44,6 +44,8 @@ struct QueueParameters {
   uint32_t flows = 0;    // fq_codel: of one group and worker
   uint32_t quantum = 0;  // fq_codel: bytes a flow has a turn
   uint64_t seed = 0;
+
+  bool operator==(const QueueParameters&) const = default;
 };
 
 // All options but `id`.

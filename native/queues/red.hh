@@ -15,6 +15,8 @@ struct RedParameters {
   double probability = 0.1;
   bool gentle = true;           // from there it rises to 1 at twice the maximum; else at once
   Nanos packet_time = 1000000;  // of a typical packet: how fast the average falls while idle
+
+  bool operator==(const RedParameters&) const = default;
 };
 
 class Red {

@@ -20,8 +20,8 @@ TokenStream TokenStream::make(uint64_t rate, uint64_t size_bytes, Nanos from,
   // As many bits of the quotient as 64 hold: over any time it is right to 2^-63 of the amount.
   while (rate && made.shift < 80) {
     const Wide next = (Wide{rate} * kTokensPerByte << (made.shift + 1)) / kSecond;
-    if (next >> 64) break;
-    made.factor = static_cast<uint64_t>(next);
+    if ((next + 1) >> 64) break;
+    made.factor = static_cast<uint64_t>(next) + 1;  // up: at() rounds down
     ++made.shift;
   }
   return made;
@@ -78,6 +78,14 @@ uint64_t SharedBucket::reserve(const TokenStream& stream, uint64_t needed, uint6
     from = settled(spent, stream, at);
   } while (!spent_.compare_exchange_weak(spent, from + taken, std::memory_order_relaxed));
   return from + needed;
+}
+
+void SharedBucket::use(const TokenStream& stream, uint64_t taken, Nanos now) noexcept {
+  const uint64_t least = stream.at(now) - stream.size + taken;
+  uint64_t spent = spent_.load(std::memory_order_relaxed);
+  while (static_cast<int64_t>(least - spent) > 0) {
+    if (spent_.compare_exchange_weak(spent, least, std::memory_order_relaxed)) return;
+  }
 }
 
 void SharedBucket::keep(const TokenStream& stream, Nanos now) noexcept {

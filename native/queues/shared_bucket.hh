@@ -46,6 +46,9 @@ class SharedBucket {
   // Takes `taken` in any case and says up to which position the stream has to come before they may
   // be used: whoever asks first is served first.
   uint64_t reserve(const TokenStream& stream, uint64_t needed, uint64_t taken, Nanos now) noexcept;
+  // What was reserved is used only now, later than it might have been: the bucket has not been
+  // fuller meanwhile than it can be.
+  void use(const TokenStream& stream, uint64_t taken, Nanos now) noexcept;
   void give_back(uint64_t taken) noexcept { spent_.fetch_sub(taken, std::memory_order_relaxed); }
 
   // Those there now; below 0: owed.

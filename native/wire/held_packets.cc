@@ -103,12 +103,14 @@ bool HeldPackets::give(Place place, Batch& batch) noexcept {
 }
 
 void HeldPackets::recycle() noexcept {
-  for (uint32_t i = 0; i < given_count_; ++i) {
-    Pool& pool = given_[i] < big_.first ? small_ : big_;
-    pool.free.push_back(given_[i]);  // never beyond its first size: no allocation
-  }
-  count_ -= given_count_;
+  for (uint32_t i = 0; i < given_count_; ++i) discard(given_[i]);
   given_count_ = 0;
+}
+
+void HeldPackets::discard(Place place) noexcept {
+  Pool& pool = place < big_.first ? small_ : big_;
+  pool.free.push_back(place);  // never beyond its first size: no allocation
+  --count_;
 }
 
 }  // namespace bricks

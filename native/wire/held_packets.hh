@@ -35,6 +35,9 @@ class HeldPackets {
   uint32_t capacity() const noexcept { return static_cast<uint32_t>(entries_.size()); }
 
   Nanos timestamp(Place place) const noexcept { return entries_[place].packet.timestamp; }
+  void set_timestamp(Place place, Nanos time) noexcept { entries_[place].packet.timestamp = time; }
+  uint8_t* data(Place place) noexcept { return entries_[place].packet.data; }
+  uint32_t hash(Place place) const noexcept { return entries_[place].packet.hash; }
   // Its cut, for Outlets::cut once it is in a batch again; UINT32_MAX: whole.
   uint32_t cut(Place place) const noexcept { return entries_[place].cut; }
   LinkType link(Place place) const noexcept { return entries_[place].link; }
@@ -49,6 +52,8 @@ class HeldPackets {
   void begin(Batch& batch) noexcept;
   bool give(Place place, Batch& batch) noexcept;
   void recycle() noexcept;
+  // Instead of give(): it goes nowhere, and its place is free.
+  void discard(Place place) noexcept;
 
  private:
   struct Entry {
