@@ -8,32 +8,13 @@
 #include <memory>
 #include <span>
 
+#include "queues/egress_options.hh"
 #include "queues/queue_groups.hh"
 #include "wire/held_packets.hh"
 
 namespace bricks {
 
 struct QueueWorker;  // queues/queue_worker.hh
-
-inline constexpr uint32_t kNoSession = 0;
-
-// Who wants to know which sessions have packets here. Engine's thread.
-class QueuedSessions {
- public:
-  virtual ~QueuedSessions() = default;
-  virtual void queued(uint32_t session) noexcept = 0;  // one packet more is here
-  virtual void left(uint32_t session,
-                    bool delivered) noexcept = 0;  // one less: gone on, or dropped
-};
-
-struct EgressOptions {
-  uint32_t packets = 65536;     // that may wait here, over all groups; memory is sparse
-  uint64_t bytes = UINT64_MAX;  // of those
-  uint32_t sessions = 0;        // entry numbers are below; 0: no order among sessions is kept
-  // Times are the packets' own: what waits leaves at its very instant, which becomes its timestamp,
-  // and what comes of it does not depend on batches. Else it leaves when release() is called.
-  bool virtual_time = false;
-};
 
 enum class Enqueued : uint8_t { pass, stolen, dropped };
 
@@ -53,7 +34,7 @@ class EgressQueues {
                    uint32_t session, Nanos now, LedgerCell& cell, uint32_t note = 0,
                    uint32_t cut = UINT32_MAX) noexcept;
   // Packets of the session wait here, or are about to leave: its others go through enqueue(), too,
-  // with no group where they have none.
+  // with no group where they have none. With virtual time that is so of all packets while held().
   bool has_packets(uint32_t session) const noexcept;
 
   // In the manner of Brick; `now` is of the same clock as enqueue()'s. With virtual time only what

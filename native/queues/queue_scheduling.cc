@@ -151,63 +151,68 @@ Enqueued QueueWorker::join(GroupQueue& queue, const Offer& offer, bool moved, Na
   return Enqueued::stolen;
 }
 
-Enqueued QueueWorker::take(Offer& offer, Nanos now) noexcept {
+Enqueued QueueWorker::refuse(GroupQueue& queue, const Offer& offer, Drop reason) noexcept {
+  const uint64_t size = queue.size_of(offer.bytes);
+  count_came(queue, size);
+  count_lost(queue, size, reason);
+  cell->drop(reason);
+  return Enqueued::dropped;
+}
+
+Enqueued QueueWorker::take(const Offer& offer, Nanos now) noexcept {
   const SessionQueues* session = offer.session ? &sessions[offer.session] : nullptr;
   if (session && session->in_rear) return join(queues[session->rear], offer, false, now);
   if (session && session->in_first) return join(queues[session->first], offer, true, now);
   GroupQueue* waits = nullptr;
-  Colour taken[kQueueGroupsOfPacket] = {};
   for (uint32_t i = 0; i < offer.count; ++i) {
     GroupQueue& queue = *offer.queues[i];
-    const uint64_t size = queue.size_of(offer.bytes);
     if (queue.kind() == QueueKind::aqm) {
       if (!waits && (queue.waits() || ready.packets >= room)) waits = &queue;
       continue;
     }
-    const Colour colour = queue.judge(size, now, clock, colour_before(queue, offer.colour));
-    const bool polices = queue.kind() == QueueKind::policer;
-    const bool oversize = queue.parameters().meter == QueueMeter::single && !queue.fits(size);
-    if (oversize || (polices && is_refused(queue, colour))) {
-      const Drop reason = oversize ? Drop::oversize : Drop::policed;
-      count_came(queue, size);
-      count_lost(queue, size, reason);
-      cell->drop(reason);
-      return Enqueued::dropped;
+    const uint64_t size = queue.size_of(offer.bytes);
+    if (queue.parameters().meter == QueueMeter::single && !queue.fits(size)) {
+      return refuse(queue, offer, Drop::oversize);
     }
-    if (!polices && !waits && (queue.waits() || colour != Colour::green)) waits = &queue;
+    const Colour colour = queue.judge(size, now, clock, colour_before(queue, offer.colour));
+    if (queue.kind() == QueueKind::policer) {
+      if (is_refused(queue, colour)) return refuse(queue, offer, Drop::policed);
+    } else if (!waits && (queue.waits() || colour != Colour::green)) {
+      waits = &queue;
+    }
   }
-  if (waits) return join(*waits, offer, false, now);
+  return waits ? join(*waits, offer, false, now) : pass(offer, now);
+}
+
+// All groups have the tokens, or had them a moment ago: another worker may have been faster.
+Enqueued QueueWorker::pass(const Offer& offer, Nanos now) noexcept {
+  Colour taken[kQueueGroupsOfPacket] = {};
+  int8_t dscp = -1;
   for (uint32_t i = 0; i < offer.count; ++i) {
     GroupQueue& queue = *offer.queues[i];
-    if (queue.kind() == QueueKind::aqm) continue;
-    const uint64_t size = queue.size_of(offer.bytes);
-    taken[i] = queue.take(size, now, clock, colour_before(queue, offer.colour));
-    const bool polices = queue.kind() == QueueKind::policer;
-    if (polices ? !is_refused(queue, taken[i]) : taken[i] == Colour::green) continue;
-    // Another worker was faster: all that was taken goes back.
+    const QueueParameters& p = queue.parameters();
+    if (p.kind == QueueKind::aqm) continue;
+    const Colour before = colour_before(queue, offer.colour);
+    taken[i] = queue.take(queue.size_of(offer.bytes), now, clock, before);
+    if (taken[i] == Colour::yellow && p.yellow_dscp >= 0) dscp = p.yellow_dscp;
+    if (!is_refused(queue, taken[i])) continue;
     for (uint32_t k = 0; k <= i; ++k) {
-      GroupQueue& before = *offer.queues[k];
-      if (before.kind() == QueueKind::aqm) continue;
-      before.give_back(before.size_of(offer.bytes), clock, taken[k]);
+      GroupQueue& other = *offer.queues[k];
+      if (other.kind() == QueueKind::aqm) continue;
+      other.give_back(other.size_of(offer.bytes), clock, taken[k]);
     }
-    if (!polices) return join(queue, offer, false, now);
-    count_came(queue, size);
-    count_lost(queue, size, Drop::policed);
-    cell->drop(Drop::policed);
-    return Enqueued::dropped;
+    if (p.kind == QueueKind::shaper) return join(queue, offer, false, now);
+    return refuse(queue, offer, Drop::policed);
   }
-  int8_t dscp = -1;
   for (uint32_t i = 0; i < offer.count; ++i) {
     GroupQueue& queue = *offer.queues[i];
     const uint64_t size = queue.size_of(offer.bytes);
     count_came(queue, size);
     count_went(queue, size);
     queue.member->add(QueueCount::passed);
-    if (taken[i] != Colour::yellow) continue;
-    queue.member->add(QueueCount::yellow);
-    if (queue.parameters().yellow_dscp >= 0) dscp = queue.parameters().yellow_dscp;
+    if (taken[i] == Colour::yellow) queue.member->add(QueueCount::yellow);
   }
-  if (room != UINT32_MAX) --room;
+  if (room != UINT32_MAX && room > 0) --room;
   const bool writes = dscp >= 0 && offer.ip_version;
   // Nothing may overtake those that are about to leave.
   if (!writes && ready.packets == 0) return Enqueued::pass;

@@ -42,7 +42,9 @@ struct QueueWorker {
   GroupQueue* find_queue(uint32_t id, Nanos now) noexcept;
   uint32_t find_queues(std::span<const uint32_t> ids, Nanos now, GroupQueue** to) noexcept;
 
-  Enqueued take(Offer& offer, Nanos now) noexcept;
+  Enqueued take(const Offer& offer, Nanos now) noexcept;
+  Enqueued pass(const Offer& offer, Nanos now) noexcept;
+  Enqueued refuse(GroupQueue& queue, const Offer& offer, Drop reason) noexcept;
   Enqueued join(GroupQueue& queue, const Offer& offer, bool moved, Nanos now) noexcept;
   Place hold(const Offer& offer, uint32_t size, Nanos now) noexcept;
   bool has_room(GroupQueue& queue, uint32_t session, uint64_t size) noexcept;
