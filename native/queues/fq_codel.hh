@@ -15,7 +15,6 @@ class FqCodel {
   using Item = typename Items::Item;
   static constexpr uint32_t kNoFlow = UINT32_MAX;
   enum class State : uint8_t { inactive, fresh, old };
-  // Memory that is all zeros is not one: begin() writes those in use.
   struct Flow {
     FlowQueue<Items> queue;
     Codel codel;
@@ -54,8 +53,7 @@ class FqCodel {
       CodelView<Items> view(items, flow.queue, ecn);
       const Item item = flow.codel.pull(view, p, now);
       if (item == Items::kNone) {
-        // A flow that was new goes through the old ones before it can be new again, or it would
-        // always be served first.
+        // Through the old ones, or a flow could always be new and served first.
         remove_head(list);
         if (flow.state == State::fresh) {
           append(old_, number, State::old);
@@ -80,8 +78,7 @@ class FqCodel {
     }
     return Items::kNone;
   }
-  // From the flow that has most bytes, its oldest packets: half of its bytes, kFattestDrops at
-  // most. One at least, if there is one.
+  // Of the flow that has most bytes the oldest half, kFattestDrops packets at most, one at least.
   void drop_fattest(Items& items) noexcept {
     uint32_t fattest = 0;
     for (uint32_t i = 1; i < count_; ++i) {
