@@ -1,5 +1,6 @@
 /** Manners that no compiler checks: sizes, names, marks, paths, and the error catalogue. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
@@ -125,4 +126,22 @@ test('every limit and every drop reason says what it is', () => {
   const rows = [...(reasons?.[1] ?? '').matchAll(/X\((\w+), "([^"]*)"\)/g)];
   assert.ok(rows.length > 5);
   none(rows.filter(([, , text = '']) => text.length < 10).map(([, name = '']) => name));
+});
+
+/** SHA-256 of llhttp 9.4.2 as it was released. */
+const vendored: Readonly<Record<string, string>> = {
+  LICENSE: '628168d68bb5a8a17e0bbefb3bd74e326e1edc20583d76f52f457c82c921867d',
+  'api.c': '0f8590206fe2f264db2825401b5fb856b979ee1363dc88b06f36dc9577afb941',
+  'http.c': 'a1f2b23168f8e9b5bfa464c89027d3ca259fc649ae3d7e72bfff997d1aeb5d72',
+  'llhttp.c': 'd8299eb3d717a73fe9a27e72cc4ccdf84d9b04f2456e6845bf66a73cf83985ef',
+  'llhttp.h': '044bf4adf449d2565cd25c845dee1fc23706b97b52113bc73f667b05e2bdfdfa',
+};
+
+test('others’ sources are as their release has them', () => {
+  const digest = (name: string) =>
+    createHash('sha256')
+      .update(readSource(`native/vendor/llhttp/${name}`))
+      .digest('hex');
+  const found = Object.fromEntries(Object.keys(vendored).map((name) => [name, digest(name)]));
+  assert.deepEqual(found, vendored);
 });

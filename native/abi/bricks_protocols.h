@@ -66,7 +66,7 @@ enum bricks_record {
 enum {
   BRICKS_DNS_RECORDS_MAX = 64,
   BRICKS_HTTP_HEADERS_MAX = 64,
-  BRICKS_TLS_LIST_MAX = 256, /* ciphers, extensions; of ALPN, versions, ...: 32 */
+  BRICKS_TLS_LIST_MAX = 1024, /* ciphers, extensions; of ALPN, versions, ...: 32 */
   BRICKS_TLS_SHORT_MAX = 32
 };
 
@@ -154,7 +154,7 @@ struct bricks_tls_client_hello {
   const uint16_t* versions;
   const uint16_t* groups;
   const uint16_t* signature_algorithms;
-  char ja4[40]; /* FoxIO's JA4, 36 characters and NULs */
+  char ja4[40]; /* FoxIO's JA4, 36 characters and NULs; empty: a list was too long */
 };
 
 struct bricks_tls_server_hello {

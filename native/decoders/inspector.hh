@@ -9,14 +9,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 
-#include "abi/bricks_protocols.h"
+#include "decoders/cursor.hh"
 #include "mem/status.hh"
 
 namespace bricks {
-
-using Bytes = std::span<const uint8_t>;
 
 class Sink {
  public:
@@ -40,6 +37,7 @@ struct InspectorCounts {
 };
 
 struct InspectorState;
+struct Inspection;
 struct Workbench;
 
 class Inspectors {
@@ -48,6 +46,10 @@ class Inspectors {
   // invalid_argument: 0 or beyond kSessionsMax; failed: no memory.
   static Status create(uint32_t count, uint32_t buffers, std::unique_ptr<Inspectors>* pool);
   ~Inspectors();
+
+  // Whose records are of use: bits 1 << bricks_protocol. Sessions of others are over once they are
+  // identified. All, where this is not called.
+  void read_only(uint32_t protocols) noexcept;
 
   // For a new session: its IP protocol (6, 17), its endpoints' ports in host order, the first is
   // the one that spoke first (direction 0). Returns its number, 0: there is no room.
@@ -75,11 +77,17 @@ class Inspectors {
 
  private:
   Inspectors() = default;
-  friend struct Workbench;
-  InspectorState* states_ = nullptr;  // [0] is nobody's
+  InspectorState& state(uint32_t session) const noexcept;
+  bool identify(const Inspection& at, Bytes bytes) noexcept;
+  void begin(const Inspection& at, uint8_t protocol, uint8_t client) noexcept;
+  void settle(const Inspection& at, uint8_t protocol) noexcept;
+  bool give_up(const Inspection& at) noexcept;
+  bool leave(const Inspection& at) noexcept;
+
   std::unique_ptr<Workbench> bench_;
-  uint32_t capacity_ = 0, fresh_ = 1, free_ = 0;
+  uint8_t* memory_ = nullptr;  // states by number, [0] is nobody's; then buffers
   uint64_t memory_bytes_ = 0;
+  uint32_t capacity_ = 0, fresh_ = 1, free_ = 0;
   InspectorCounts counts_;
 };
 

@@ -82,7 +82,7 @@ export function clangFormat(): Outcome {
     .filter((folder) => existsSync(folder))
     .flatMap((folder) =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
-        .filter((file) => /\.(cc|hh|c|h)$/.test(file) && !file.startsWith('build/'))
+        .filter((file) => /\.(cc|hh|c|h)$/.test(file) && !/^(build|vendor)\//.test(file))
         .map((file) => `${folder}/${file}`),
     );
   const { status, stderr } = spawnSync('clang-format-14', ['--dry-run', '--Werror', ...sources], {

@@ -8,7 +8,8 @@ export const root = resolve(
   import.meta.dirname.includes('/dist/') ? '../../..' : '../..',
 );
 
-const made = new Set(['node_modules', 'dist', '.git', 'build']);
+// `vendor`: others' sources as they are (native/vendor/README.md).
+const made = new Set(['node_modules', 'dist', '.git', 'build', 'vendor']);
 
 /** Paths from the root of all files, sorted. */
 export function sourceFiles(folder = ''): string[] {
