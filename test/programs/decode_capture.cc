@@ -296,8 +296,7 @@ class Captured {
     }
     if (found) return *found;
     Session& made = sessions_[{key, again}];
-    const uint16_t source = load_be16(header), target = load_be16(header + 2);
-    made.number = pool_.open(key.protocol, source, target);
+    made.number = pool_.open(key.protocol, load_be16(header), load_be16(header + 2));
     made.name =
         std::string(key.protocol == 6 ? "tcp" : "udp") + "\t" + name_of(key, reverse, again);
     made.reversed = reverse;
