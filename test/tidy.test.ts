@@ -40,6 +40,7 @@ test('files are short', () => {
   const limit = (file: string) => {
     if (file === 'src/native/binding.ts') return 250; // the whole boundary on one page
     if (file === 'native/abi/bricks_protocols.h') return 320; // every record on one page
+    if (file === 'native/mem/limits.hh') return 240; // a line a limit
     if (file === 'native/abi/pipe_reader.h') return 200; // code that C and C++ share, all inline
     if (file.endsWith('.ts')) return 300;
     return /^native\/.*\.hh?$/.test(file) ? 120 : 400;
