@@ -105,14 +105,14 @@ local function read_options(options)
     local letter = kinds[option.type]
     if not letter then wrong('%s.type is to be "text", "number" or "boolean"', where) end
     for key in pairs(option) do
-      if key ~= 'type' and key ~= 'summary' and key ~= 'default' then
-        wrong('%s has an unknown key %s; there are type, summary and default', where, key)
+      if key ~= 'type' and key ~= 'summary' and key ~= 'preset' then
+        wrong('%s has an unknown key %s; there are type, summary and preset', where, key)
       end
     end
     expect(where .. '.summary', option.summary, 'string', true)
-    local preset = option.default
+    local preset = option.preset
     local lua_type = option.type == 'text' and 'string' or option.type
-    expect(where .. '.default', preset, lua_type, true)
+    expect(where .. '.preset', preset, lua_type, true)
     if type(preset) == 'number' then preset = format('%.17g', preset) end
     if preset ~= nil then preset = tostring(preset) end
     list[#list + 1] =

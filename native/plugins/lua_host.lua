@@ -224,11 +224,11 @@ end
 function session.remove_group(s, group)
   return host().remove_group(s, group)
 end
-function session.lock(s)
-  return host().lock(s, call.plugin)
+function session.lock(s, plugin)
+  return host().lock(s, plugin or call.plugin)
 end
-function session.unlock(s)
-  return host().unlock(s, call.plugin)
+function session.unlock(s, plugin)
+  return host().unlock(s, plugin or call.plugin)
 end
 function session.set_output(s, output)
   return host().set_output(s, output)
@@ -307,6 +307,10 @@ function bricks.add_figure(name, value)
   local figure = figure_numbers[name]
   if not figure then return C.BRICKS_ENOENT end
   return host().add_figure(call.plugin, figure, value or 1)
+end
+-- The plugin's own, as lock() takes it.
+function bricks.number()
+  return call.plugin
 end
 function bricks.emit(line)
   return host().emit(call.plugin, line, #line)

@@ -102,7 +102,7 @@ bool has(const std::string& text, const char* part) {
 TEST(lua_plugin_sees_events_sessions_and_options) {
   World world(R"(
     return {
-      options = {who = {type = 'text', summary = 's'}, n = {type = 'number', default = 1}},
+      options = {who = {type = 'text', summary = 's'}, n = {type = 'number', preset = 1}},
       on_packet = function(e)
         local s = e.session
         bricks.emit(e:type_name() .. ' ' .. s:source_address() .. ':' .. s:source_port() .. ' ' ..
