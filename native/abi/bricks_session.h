@@ -49,7 +49,7 @@ typedef struct bricks_session {
   uint8_t address[2][16]; /* IPv4: the first four bytes */
   uint16_t port[2];       /* big-endian; ICMP: 0, or identifier of echoes */
   uint16_t vlan;          /* where the key has it */
-  uint16_t parent_;       /* the host's */
+  uint16_t child_type;    /* a child's, as open_child was given; 0: it has packets */
   uint32_t vni;
   uint32_t owner2_[3]; /* the host's */
 } bricks_session;

@@ -202,6 +202,7 @@ constexpr struct {
     LIMIT(kPluginFiguresMax),
     LIMIT(kPluginFileBytes),
     LIMIT(kPluginLineMax),
+    LIMIT(kPluginWarningsMax),
     LIMIT(kSessionLockMs),
     LIMIT(kSessionGroupsMax),
     LIMIT(kSessionChildrenMax),

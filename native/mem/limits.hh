@@ -85,6 +85,7 @@ inline constexpr uint32_t kPluginGenerationsMax = 128;  // of a list, with live 
 inline constexpr uint32_t kPluginFiguresMax = 16;       // figures of one plugin's own
 inline constexpr uint32_t kPluginFileBytes = 1u << 22;  // lines that wait for a plugin's file
 inline constexpr uint32_t kPluginLineMax = 1u << 16;    // bytes of one of them
+inline constexpr uint32_t kPluginWarningsMax = 1000;    // of a list that wait to be said
 inline constexpr uint32_t kSessionLockMs = 1000;  // a plugin may hold a session's lock so long
 inline constexpr uint32_t kSessionGroupsMax = 4;  // rate groups of one session
 inline constexpr uint32_t kSessionChildrenMax = 65536;  // live children of a worker's sessions

@@ -37,14 +37,17 @@ class LoadedPlugin {
   ~LoadedPlugin();  // calls exit
 
   const bricks_plugin& functions() const noexcept { return *code_.functions; }
+  void* keeper() const noexcept { return code_.keeper.get(); }
   void* instance() const noexcept { return instance_; }  // what init made
   const PluginSpec& spec() const noexcept { return spec_; }
   const std::string& name() const noexcept { return spec_.name; }
   uint32_t number() const noexcept { return number_; }  // of this process, never used again
   PluginCounts& counts() const noexcept { return *counts_; }
+  uint32_t events() const noexcept { return code_.functions->events; }  // BRICKS_ON(...) | ...
+  // One more. True: that was the last (max_errors_total), it is disabled now.
+  bool count_error() noexcept;
   // Too many errors: nobody calls it any more.
   bool disabled() const noexcept { return disabled_.load(std::memory_order_relaxed); }
-  void disable() noexcept { disabled_.store(true, std::memory_order_relaxed); }
 
   // Any thread. BRICKS_ENOENT: it has no `file`; BRICKS_ENOMEM: the writer does not keep up.
   int emit(const char* line, size_t length) noexcept;
@@ -63,6 +66,7 @@ class LoadedPlugin {
   uint32_t number_ = 0;
   bool started_ = false;
   std::atomic<bool> disabled_{false};
+  std::atomic<uint64_t> errors_{0};
   std::vector<std::string> texts_;  // values of the plugin's options, in its order
   std::string failure_;             // what init has said of itself
 

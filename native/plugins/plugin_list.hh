@@ -16,8 +16,13 @@ namespace bricks {
 
 // The plugins of one loading, in the order of the list.
 struct PluginGeneration {
-  uint64_t number;  // 1, 2, ... of its list
+  uint64_t number = 0;  // 1, 2, ... of its list; 0: the empty one of the beginning
   std::vector<std::shared_ptr<LoadedPlugin>> plugins;
+
+  PluginGeneration() = default;
+  ~PluginGeneration() {
+    while (!plugins.empty()) plugins.pop_back();  // the last first
+  }
 };
 
 struct PluginInfo {
@@ -30,16 +35,21 @@ struct PluginInfo {
 
 class PluginList {
  public:
+  PluginList();
+
   // Control calls: thread-safe, all or nothing: on an error the generation stays that was.
   Status set(std::vector<PluginSpec> specs);  // what a loader says; already_exists: a name twice
   Status reload();                            // the same specs, from their files as they are now
-  std::vector<PluginInfo> list() const;
+  std::vector<PluginInfo> list();
   std::vector<PluginSpec> specs() const;
   // What has gone wrong without being an error: plugins left out, workers that did not start. Each
   // is said once.
   std::vector<std::string> take_warnings();
   void warn(std::string text);  // any thread; not on a packet's way
 
+  // For workers that are done with a generation: the last one's plugins are unloaded by the next
+  // control call.
+  void retire(std::shared_ptr<const PluginGeneration> generation);
   // Any thread, without a lock: changes with every generation.
   uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
   std::shared_ptr<const PluginGeneration> current() const;
@@ -54,6 +64,7 @@ class PluginList {
   std::shared_ptr<const PluginGeneration> current_;
   std::map<std::string, std::shared_ptr<PluginCounts>> counts_;
   std::vector<std::string> warnings_;
+  std::vector<std::shared_ptr<const PluginGeneration>> retired_;
   std::atomic<uint64_t> version_{0};
 };
 

@@ -8,10 +8,11 @@
 
 #include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
+#include "plugins/child_sessions.hh"
+#include "plugins/metadata.hh"
 #include "plugins/plugin_list.hh"
+#include "plugins/worker_generation.hh"
 #include "wire/packet.hh"
 
 namespace bricks {
@@ -19,8 +20,7 @@ namespace bricks {
 // Of bricks_session.owner_[1], for the worker to see at a glance. The low byte is the manager's.
 enum SessionFate : uint32_t {
   kFateGroups = 1u << 8,     // groups() has some
-  kFateKill = 1u << 9,       // to be closed once this packet's events are through, with
-                             // kill_reason()
+  kFateKill = 1u << 9,       // to be closed once this packet's events are through: kill_reason()
   kFatePoisoned = 1u << 10,  // with kFateKill: not asked for, but a plugin has failed
   kFateDoomed = 1u << 11,    // a plugin has failed: this and all later packets are to be dropped
 };
@@ -28,23 +28,25 @@ enum SessionFate : uint32_t {
 struct PluginManagerCounts {
   uint64_t locks_expired = 0;     // held longer than kSessionLockMs
   uint64_t metadata_refused = 0;  // BRICKS_ENOMEM
-  uint64_t free_errors = 0;       // exceptions of metadata's free
+  uint64_t free_errors = 0;       // exceptions of metadata's free and of free_context
   uint64_t children = 0;          // live now
   uint64_t generations = 0;       // live now
 };
 
 class PluginManager {
  public:
-  // capacity: entry numbers are below it. worker: what worker_init is told. failed: no memory.
+  // capacity: entry numbers are below it. worker: what worker_init is told. outputs: there are, for
+  // set_output. failed: no memory.
   static Status create(std::shared_ptr<PluginList> list, uint32_t capacity, uint32_t worker,
-                       std::unique_ptr<PluginManager>* manager);
-  // All sessions have ended before: what is still there is given to free_context and the metadata's
-  // free, without CLOSING.
+                       uint32_t outputs, std::unique_ptr<PluginManager>* manager);
+  // All sessions have ended before.
   ~PluginManager();
 
-  // Once a breath, and before the first session: takes a new generation on, lets go of those whose
-  // last session is gone. Control thread where no engine's runs.
-  void refresh(Nanos now) noexcept;
+  // Once a breath: takes a new generation on, lets go of those whose last session is gone.
+  void refresh() noexcept {
+    if (list_->version() != version_ || retiring_) renew();
+  }
+  void set_outputs(uint32_t count) noexcept { outputs_ = count; }
 
   // What anybody alive has asked for: BRICKS_ON(...) | ..., 1 << bricks_protocol | ...
   uint32_t events() const noexcept { return events_; }
@@ -57,27 +59,62 @@ class PluginManager {
 
   // Each plugin in order gets those of the events that it is to see. A session comes up once in
   // `events`, CLOSING only once in its life. What came of it: packet.dropped, session.output, the
-  // SessionFate bits. Events of child sessions follow by themselves.
+  // SessionFate bits. Events of child sessions follow by themselves. `now`: for locks.
   void dispatch(std::span<bricks_event> events, Nanos now) noexcept;
 
   static bricks_close_reason kill_reason(const bricks_session& session) noexcept {
     return session.owner_[1] & kFatePoisoned ? BRICKS_CLOSE_POISONED : BRICKS_CLOSE_PLUGIN_KILL;
   }
-  // With kFateGroups: numbers of the groups that packets of that direction belong to; four at most.
+  // With kFateGroups: numbers of the groups that packets of that direction belong to; returns how
+  // many, kSessionGroupsMax at most.
   uint32_t groups(const bricks_session& session, uint8_t direction, uint32_t* to) const noexcept;
 
   const PluginManagerCounts& counts() const noexcept { return counts_; }
   PluginList& list() noexcept { return *list_; }
-  uint32_t capacity() const noexcept { return capacity_; }
-
  private:
+  friend class HostCalls;  // plugins/host_calls.hh: what bricks_host's functions do
   PluginManager() = default;
-  friend class HostCalls;  // plugins/host_calls.cc: what bricks_host's functions do
+  SessionExtra& extra(const bricks_session& s) const noexcept { return extras_[s.owner_[0]]; }
+  WorkerGeneration& generation_of(const bricks_session& session) const noexcept {
+    return *slots_[session.owner_[1] & kSlotMask];
+  }
+  void renew() noexcept;
+  bool adopt() noexcept;
+  void let_go() noexcept;
+  bool dispatch_settled(std::span<bricks_event> events) noexcept;
+  void dispatch_some(std::span<bricks_event> events) noexcept;
+  void run(WorkerGeneration& generation, std::span<bricks_event*> events, uint32_t from) noexcept;
+  uint64_t candidates(WorkerGeneration& generation, bricks_event& event) noexcept;
+  bool is_due(WorkerGeneration& generation, bricks_event& event, uint32_t place) noexcept;
+  void call(WorkerGeneration& generation, uint32_t place, std::span<bricks_event> events) noexcept;
+  void finish_detached(WorkerGeneration& generation, uint32_t place, bricks_event* events) noexcept;
+  void fail(WorkerGeneration& generation, uint32_t place, bricks_event& event) noexcept;
+  void leave_out(WorkerGeneration& generation, uint32_t place, bricks_event& event) noexcept;
+  void apply_policy(OnError policy, bricks_event& event) noexcept;
+  void release_lock(WorkerGeneration& generation, SessionExtra& session) noexcept;
+  void free_context(WorkerGeneration& generation, uint32_t place, void** context) noexcept;
+  void free_value(const bricks_session& session, const Metadata::Garbage& garbage) noexcept;
+  void unsettle(bricks_session& session) noexcept { session.owner_[1] &= ~kSettled; }
+  void tell_child(bricks_session& child, bricks_event_type type,
+                  bricks_close_reason reason) noexcept;
+  void end_children(bricks_session& parent) noexcept;
+  void tell_children() noexcept;
 
   std::shared_ptr<PluginList> list_;
-  uint32_t capacity_ = 0, worker_ = 0;
+  uint32_t capacity_ = 0, worker_ = 0, outputs_ = 1;
   uint32_t events_ = 0, protocols_ = 0;
+  uint64_t version_ = 0;
+  uint32_t current_ = 0;  // slot of new sessions' generation
+  bool retiring_ = false, changed_ = false;
+  Nanos now_ = 0;
   PluginManagerCounts counts_;
+  SparseArray<SessionExtra> extras_;
+  Metadata metadata_;
+  std::unique_ptr<WorkerGeneration> slots_[kPluginGenerationsMax];
+  bricks_event batch_[kBatchMax];
+  uint16_t detached_[kBatchMax];  // in the call that is running: places in its events
+  uint32_t detached_count_ = 0;
+  ChildSessions children_;
 };
 
 }  // namespace bricks

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "mem/limits.hh"
 #include "mem/option.hh"
 
 namespace bricks {
@@ -28,6 +29,7 @@ struct PluginSpec {
 
   OnError on_error = OnError::pass;
   OnError takeover_error = OnError::pass;  // the same, where it owned the session
+  uint32_t events = UINT32_MAX;            // BRICKS_ON(...) | ...: of those it asks for
   uint32_t max_errors = 1;                 // in one session
   uint64_t max_errors_total = 0;           // then it is called for no session at all; 0: no limit
   bool required = true;                    // false: the list is loaded without it, with a warning
@@ -36,6 +38,9 @@ struct PluginSpec {
 // name, path, required, on_error, ...: what an entry of a list may say beside `options`.
 std::span<const OptionDescriptor> plugin_keys() noexcept;
 
+// Events by their names; none: all. invalid_argument.
+Status read_plugin_events(const std::string& where, const std::vector<std::string>& names,
+                          uint32_t* events);
 // From an entry of a list. `where`: for messages, like `plugins, #2`. invalid_argument: an unknown
 // key, an ending that is no plugin's.
 Status read_plugin_spec(const std::string& where, Options keys, Options options, PluginSpec* spec);

@@ -1,0 +1,256 @@
+// What all kinds of plugins go through when they are loaded.
+#include "plugins/loaded_plugin.hh"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "plugins/crash_report.hh"
+#include "plugins/line_writer.hh"
+#include "plugins/loaders.hh"
+#include "plugins/plugin_call.hh"
+
+namespace bricks {
+
+// What init is given: the C struct first.
+struct PluginStart : bricks_start {
+  LoadedPlugin* loaded;
+
+  static const bricks_option* find(const bricks_start* start, const char* name, char type,
+                                   const std::string** value);
+  static const char* get_text(const bricks_start* start, const char* option) {
+    const std::string* value = nullptr;
+    return find(start, option, 's', &value) ? value->c_str() : nullptr;
+  }
+  static double get_number(const bricks_start* start, const char* option) {
+    const std::string* value = nullptr;
+    return find(start, option, 'n', &value) ? std::strtod(value->c_str(), nullptr) : 0;
+  }
+  static int get_flag(const bricks_start* start, const char* option) {
+    const std::string* value = nullptr;
+    return find(start, option, 'b', &value) ? *value == "true" : 0;
+  }
+  static void fail_with(const bricks_start* start, const char* why) {
+    if (why) static_cast<const PluginStart*>(start)->loaded->failure_ = why;
+  }
+};
+
+const bricks_option* PluginStart::find(const bricks_start* start, const char* name, char type,
+                                       const std::string** value) {
+  const LoadedPlugin& plugin = *static_cast<const PluginStart*>(start)->loaded;
+  const bricks_option* option = plugin.functions().options;
+  for (size_t i = 0; option && option->name && name; ++option, ++i) {
+    if (option->type != type || std::strcmp(option->name, name) != 0) continue;
+    *value = &plugin.texts_[i];
+    return option;
+  }
+  return nullptr;
+}
+
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::map<uint32_t, std::weak_ptr<LoadedPlugin>> plugins;
+  uint32_t last = 0;
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
+}
+
+std::string option_names(const bricks_option* options) {
+  std::string names;
+  for (; options && options->name; ++options) {
+    names += (names.empty() ? "" : ", ") + std::string(options->name);
+  }
+  return names.empty() ? "it has none" : "options: " + names;
+}
+
+// The value of an option as text, or what is wrong with it.
+Status option_value(const std::string& where, const bricks_option& option, OptionValue value,
+                    std::string* text) {
+  OptionDescriptor one = {option.name, OptionType::text, "", -1.7e308, 1.7e308, nullptr, ""};
+  if (option.type == 'n') one.type = OptionType::number;
+  if (option.type == 'b') one.type = OptionType::boolean;
+  Options checked = {{option.name, std::move(value)}};
+  if (Status status = check_options(where, {&one, 1}, &checked); !status.ok()) return status;
+  const OptionValue& made = checked.at(option.name);
+  char digits[40];
+  if (option.type == 'b') {
+    *text = std::get<bool>(made) ? "true" : "false";
+  } else if (option.type == 'n') {
+    std::snprintf(digits, sizeof digits, "%.17g", std::get<double>(made));
+    *text = digits;
+  } else {
+    *text = std::get<std::string>(made);
+  }
+  return {};
+}
+
+Status check_functions(const std::string& where, const bricks_plugin* plugin) {
+  if (plugin->abi != BRICKS_PLUGIN_ABI) {
+    return {Code::unsupported, where + ": it is made for plugin ABI " +
+                                   std::to_string(plugin->abi) + ", and this bricks has " +
+                                   std::to_string(BRICKS_PLUGIN_ABI) +
+                                   "; build it with the header of this bricks"};
+  }
+  if (plugin->size != sizeof(bricks_plugin)) {
+    return {Code::unsupported, where + ": its bricks_plugin has " + std::to_string(plugin->size) +
+                                   " bytes, not " + std::to_string(sizeof(bricks_plugin)) +
+                                   "; build it with the header of this bricks"};
+  }
+  if (plugin->events && !plugin->handle) {
+    return {Code::invalid_argument, where + ": it wants events and has no handle()"};
+  }
+  if (plugin->events >> (BRICKS_EVENT_CLOSING + 1)) {
+    return {Code::invalid_argument,
+            where + ": it wants events that there are not: " + std::to_string(plugin->events)};
+  }
+  uint32_t figures = 0;
+  while (plugin->figures && plugin->figures[figures]) {
+    if (++figures <= kPluginFiguresMax) continue;
+    return {Code::limit_reached, where + ": it has more than " + std::to_string(kPluginFiguresMax) +
+                                     " figures (kPluginFiguresMax)"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Status LoadedPlugin::read_options() {
+  const bricks_option* table = functions().options;
+  Options left = spec_.options;
+  for (const bricks_option* option = table; option && option->name; ++option) {
+    const auto given = left.find(option->name);
+    if (given == left.end() && !option->preset) {
+      return {Code::invalid_argument,
+              spec_.name + ": option " + option->name + " must be given: " + option->summary};
+    }
+    OptionValue value =
+        given == left.end() ? OptionValue{std::string(option->preset)} : std::move(given->second);
+    std::string text;
+    Status status = option_value(spec_.name, *option, std::move(value), &text);
+    if (!status.ok()) return status;
+    texts_.push_back(std::move(text));
+    if (given != left.end()) left.erase(given);
+  }
+  if (left.empty()) return {};
+  return {Code::invalid_argument, spec_.name + ": there is no option \"" + left.begin()->first +
+                                      "\"; " + option_names(table)};
+}
+
+Status LoadedPlugin::start() {
+  PluginStart start{};
+  start.host = plugin_host();
+  start.plugin = number_;
+  start.name = spec_.name.c_str();
+  start.text = PluginStart::get_text;
+  start.number = PluginStart::get_number;
+  start.flag = PluginStart::get_flag;
+  start.fail = PluginStart::fail_with;
+  start.loaded = this;
+  const char* file = PluginStart::get_text(&start, "file");
+  if (file && *file) {
+    std::unique_ptr<LineWriter> writer;
+    Status status = LineWriter::open(file, counts_, &writer);
+    if (!status.ok()) return {status.code, spec_.name + ": file: " + status.message};
+    writer_ = std::move(writer);
+  }
+  int failed = 0;
+  if (functions().init) {
+    const RunningPlugin running(spec_.name.c_str());
+    try {
+      failed = functions().init(&start, &instance_);
+    } catch (const std::exception& error) {
+      failed = -1;
+      failure_ = error.what();
+    } catch (...) {
+      failed = -1;
+      failure_ = "it threw something";
+    }
+  }
+  started_ = failed == 0;
+  if (started_) return {};
+  return {Code::failed, spec_.name + ": init failed (" + std::to_string(failed) + ")" +
+                            (failure_.empty() ? "; it did not say why" : ": " + failure_)};
+}
+
+Status LoadedPlugin::load(const PluginSpec& spec, std::shared_ptr<PluginCounts> counts,
+                          std::shared_ptr<LoadedPlugin>* plugin) {
+  install_crash_report();
+  std::shared_ptr<LoadedPlugin> made(new LoadedPlugin);
+  made->spec_ = spec;
+  made->counts_ = std::move(counts);
+  const PluginLoader loader = plugin_loader(spec.kind);
+  if (!loader) {
+    return {Code::unsupported, spec.name + ": " + spec.path +
+                                   ": this build of bricks has no host "
+                                   "for plugins of that language"};
+  }
+  if (Status status = loader(spec, &made->code_); !status.ok()) return status;
+  const std::string where = spec.name + ": " + spec.path;
+  if (Status status = check_functions(where, made->code_.functions); !status.ok()) return status;
+  if (Status status = made->read_options(); !status.ok()) return status;
+  {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    made->number_ = ++all.last;
+    all.plugins[made->number_] = made;
+  }
+  if (Status status = made->start(); !status.ok()) return status;
+  *plugin = std::move(made);
+  return {};
+}
+
+LoadedPlugin::~LoadedPlugin() {
+  if (number_) {
+    const std::lock_guard lock(registry().mutex);
+    registry().plugins.erase(number_);
+  }
+  if (started_ && functions().exit) {
+    const RunningPlugin running(spec_.name.c_str());
+    try {
+      functions().exit(instance_);
+    } catch (...) {
+      counts_->add(PluginCount::errors);
+    }
+  }
+  writer_.reset();  // before the code goes: with all its lines
+}
+
+bool LoadedPlugin::count_error() noexcept {
+  const uint64_t errors = errors_.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (!spec_.max_errors_total || errors < spec_.max_errors_total) return false;
+  return !disabled_.exchange(true, std::memory_order_relaxed);
+}
+
+int LoadedPlugin::emit(const char* line, size_t length) noexcept {
+  return writer_ ? writer_->put(line, length) : BRICKS_ENOENT;
+}
+
+int LoadedPlugin::add_figure(uint32_t figure, int64_t value) noexcept {
+  const char* const* names = functions().figures;
+  if (!names || figure >= kPluginFiguresMax) return BRICKS_ENOENT;
+  for (uint32_t i = 0; i <= figure; ++i) {
+    if (!names[i]) return BRICKS_ENOENT;
+  }
+  counts_->figure[figure].fetch_add(value, std::memory_order_relaxed);
+  return BRICKS_DONE;
+}
+
+void* plugin_keeper(const bricks_start* start) noexcept {
+  return static_cast<const PluginStart*>(start)->loaded->keeper();
+}
+
+std::shared_ptr<LoadedPlugin> find_plugin(uint32_t number) {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.plugins.find(number);
+  return found == all.plugins.end() ? nullptr : found->second.lock();
+}
+
+}  // namespace bricks
