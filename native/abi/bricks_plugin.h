@@ -19,6 +19,7 @@
 #define BRICKS_PLUGIN_ABI 1
 #define BRICKS_ON(event) (1u << (event)) /* of bricks_event_type, for bricks_plugin.events */
 
+/* cdef begin */
 typedef void bricks_free(void *value, size_t size);
 typedef enum {                     /* what metadata is, for other languages */
                BRICKS_OPAQUE = 0,  /* a pointer; only C reads what is behind it */
@@ -36,7 +37,8 @@ typedef struct bricks_host {
    * context then is given to free_context and counted as a leak. */
   int (*detach_me)(bricks_session *);
   /* From the next plugin on nobody else gets this session's events, but for CLOSING, which goes to
-   * whoever has been called before. BRICKS_EBUSY; BRICKS_ESTATE: it is closing. */
+   * whoever has been called before. BRICKS_EBUSY; BRICKS_ESTATE: it is closing, or you have left.
+   */
   int (*take_over)(bricks_session *);
   /* The packet of this event goes nowhere; other plugins still see it. BRICKS_ESTATE: no packet. */
   int (*drop_packet)(bricks_session *);
@@ -45,9 +47,9 @@ typedef struct bricks_host {
   int (*add_group)(bricks_session *, uint32_t group, int direction);
   int (*remove_group)(bricks_session *, uint32_t group);
   /* key: 1 to 63 bytes. type BRICKS_OPAQUE: value and free stay the session's until the value is
-   * replaced, removed or the session is closed (after all CLOSING; last set, first freed); free may
-   * be 0. Other types are copied, free is not used. BRICKS_EBUSY, BRICKS_ENOMEM; BRICKS_EPERM: from
-   * within a free. */
+   * replaced, removed or the session is closed (after all CLOSING; the newest key is freed first);
+   * free may be 0. The same pointer again: only size and free are replaced. Other types are copied,
+   * free is not used. BRICKS_EBUSY, BRICKS_ENOMEM; BRICKS_EPERM: from within a free. */
   int (*set_metadata)(bricks_session *, const char *key, bricks_value_type, void *value,
                       size_t size, bricks_free *);
   /* Borrowed until the next change of that key, or the end of this call. */
@@ -61,14 +63,16 @@ typedef struct bricks_host {
   /* Packets from this one on go to that output of the brick. */
   int (*set_output)(bricks_session *, uint32_t output);
   int (*kill)(bricks_session *); /* CLOSING once this packet's events are through */
-  /* A session that ends before its parent does; type is yours. */
+  /* A session that ends before its parent does, without packets: OPENING and CLOSING for all
+   * plugins, after this call. type: yours, 1 to 65535. BRICKS_ESTATE, BRICKS_ENOMEM;
+   * BRICKS_ENOTSUP: children have none. */
   int (*open_child)(bricks_session *parent, uint32_t type, bricks_session **child);
   int (*close_child)(bricks_session *child);
   /* Process-wide; bytes of IP packets. The same again: 0; other parameters: in place. */
   int (*create_group)(uint32_t group, uint64_t bytes_per_second, uint64_t burst_bytes);
   int (*delete_group)(uint32_t group);
   /* A line for the plugin's `file` option, written by a thread of the host's. BRICKS_ENOMEM: it
-   * does not keep up; counted. */
+   * does not keep up; counted. BRICKS_ENOENT: no file. */
   int (*emit)(uint32_t plugin, const char *line, size_t length);
   int (*add_figure)(uint32_t plugin, uint32_t figure, int64_t value); /* of bricks_plugin.figures */
 } bricks_host;
@@ -107,7 +111,13 @@ typedef struct bricks_plugin {
   void (*exit)(void *plugin);
 } bricks_plugin;
 
+/* cdef end */
+
 /* The one symbol; `abi`: the host's. 0: cannot work with it. */
-const bricks_plugin *bricks_plugin_entry(uint32_t abi);
+#ifdef __cplusplus
+extern "C"
+#endif
+    __attribute__((visibility("default"))) const bricks_plugin *
+    bricks_plugin_entry(uint32_t abi);
 
 #endif

@@ -65,6 +65,9 @@ void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
     const uint32_t word = event.session->owner_[1];
     slots[word & kSlotMask] = true;
     if (!(word & kSettled)) __builtin_prefetch(&extra(*event.session), 1);
+    if (word & kFateDoomed && event.packet) {
+      const_cast<bricks_packet_view*>(event.packet)->dropped = 1;
+    }
   }
   bricks_event* own[kBatchMax];
   for (uint32_t slot = 0; slot < kPluginGenerationsMax; ++slot) {

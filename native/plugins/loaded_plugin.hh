@@ -43,7 +43,8 @@ class LoadedPlugin {
   const std::string& name() const noexcept { return spec_.name; }
   uint32_t number() const noexcept { return number_; }  // of this process, never used again
   PluginCounts& counts() const noexcept { return *counts_; }
-  uint32_t events() const noexcept { return code_.functions->events; }  // BRICKS_ON(...) | ...
+  // BRICKS_ON(...) | ...: what it asks for and may have.
+  uint32_t events() const noexcept { return code_.functions->events & spec_.events; }
   // One more. True: that was the last (max_errors_total), it is disabled now.
   bool count_error() noexcept;
   // Too many errors: nobody calls it any more.
