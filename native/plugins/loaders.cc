@@ -1,5 +1,7 @@
 #include "plugins/loaders.hh"
 
+#include "plugins/lua_plugin.hh"
+
 namespace bricks {
 
 PluginLoader plugin_loader(PluginKind kind) noexcept {
@@ -7,6 +9,7 @@ PluginLoader plugin_loader(PluginKind kind) noexcept {
     case PluginKind::c:
       return load_c;
     case PluginKind::lua:
+      return load_lua;
     case PluginKind::script:
       break;
   }
