@@ -1,7 +1,5 @@
 // The part of bricks_host that is about groups of a rate: those of the process.
 #include "plugins/host_calls.hh"
-
-#if __has_include("queues/queue_group_slot.hh")
 #include "queues/queue_groups.hh"
 
 namespace bricks {
@@ -19,14 +17,3 @@ int HostCalls::delete_group(uint32_t group) noexcept {
 }
 
 }  // namespace bricks
-
-#else  // the registry of groups has not landed: there are none, and none can be made
-
-namespace bricks {
-
-bool HostCalls::has_group(uint32_t) noexcept { return false; }
-int HostCalls::create_group(uint32_t, uint64_t, uint64_t) noexcept { return BRICKS_ENOTSUP; }
-int HostCalls::delete_group(uint32_t) noexcept { return BRICKS_ENOENT; }
-
-}  // namespace bricks
-#endif
