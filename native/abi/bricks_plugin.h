@@ -5,9 +5,9 @@
  *     return 0;
  *   }
  *
- * All callbacks but init and exit run on the thread of one engine (a worker), never two at a time
- * for one worker. They must not block. An exception of C++ is caught, counted and the plugin
- * detached from that session; a crash in C takes the process with it, and is said to be yours. */
+ * All callbacks but init and exit run on the thread of one engine (a worker). They must not block.
+ * An exception of C++ is caught, counted, and the plugin detached from that session; a crash in C
+ * takes the process with it, and is said to be yours. */
 #ifndef BRICKS_PLUGIN_H
 #define BRICKS_PLUGIN_H
 
@@ -63,9 +63,8 @@ typedef struct bricks_host {
   /* Packets from this one on go to that output of the brick. */
   int (*set_output)(bricks_session *, uint32_t output);
   int (*kill)(bricks_session *); /* CLOSING once this packet's events are through */
-  /* A session that ends before its parent does, without packets: OPENING and CLOSING for all
-   * plugins, after this call. type: yours, 1 to 65535. BRICKS_ESTATE, BRICKS_ENOMEM;
-   * BRICKS_ENOTSUP: children have none. */
+  /* It ends before its parent, and has no packets: OPENING and CLOSING for all, after this call.
+   * type: yours, 1 to 65535. BRICKS_ESTATE, BRICKS_ENOMEM; BRICKS_ENOTSUP: children have none. */
   int (*open_child)(bricks_session *parent, uint32_t type, bricks_session **child);
   int (*close_child)(bricks_session *child);
   /* Process-wide; bytes of IP packets. The same again: 0; other parameters: in place. */
@@ -112,12 +111,10 @@ typedef struct bricks_plugin {
 } bricks_plugin;
 
 /* cdef end */
-
 /* The one symbol; `abi`: the host's. 0: cannot work with it. */
 #ifdef __cplusplus
 extern "C"
 #endif
     __attribute__((visibility("default"))) const bricks_plugin *
     bricks_plugin_entry(uint32_t abi);
-
 #endif
