@@ -66,11 +66,11 @@ typedef struct bricks_packet_view {
   uint16_t payload_length; /* captured; without padding of the frame */
   uint8_t ip_version, protocol;
   uint8_t tcp_flags;
-  uint8_t direction;  /* 0: from whoever opened the session */
-  uint8_t dropped;    /* somebody has dropped it; nothing undoes that */
-  uint8_t fragment;   /* a later fragment: no transport header */
-  uint16_t number_;   /* the host's */
-  uint8_t duplicate;  /* one like it came a moment ago (option duplicates = "mark") */
+  uint8_t direction; /* 0: from whoever opened the session */
+  uint8_t dropped;   /* somebody has dropped it; nothing undoes that */
+  uint8_t fragment;  /* a later fragment: no transport header */
+  uint16_t number_;  /* the host's */
+  uint8_t duplicate; /* one like it came a moment ago (option duplicates = "mark") */
   uint8_t zero_[7];
 } bricks_packet_view;
 
@@ -107,7 +107,8 @@ typedef enum {
   BRICKS_GAP_FLUSH = 3,      /* the session ended */
   BRICKS_GAP_TIMEOUT = 4,
   BRICKS_GAP_MIDSTREAM = 5, /* before the first packet that was seen */
-  BRICKS_GAP_DEPTH = 6      /* as many bytes as are wanted have been given */
+  BRICKS_GAP_DEPTH = 6,     /* as many bytes as are wanted have been given */
+  BRICKS_GAP_URGENT = 7     /* an urgent byte, taken out of the stream */
 } bricks_gap_reason;
 
 #endif

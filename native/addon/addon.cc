@@ -168,6 +168,7 @@ constexpr struct {
     LIMIT(kPortRequestMs),
     LIMIT(kSessionsDefault),
     LIMIT(kSessionsMax),
+    LIMIT(kSessionsKept),
     LIMIT(kSessionPinsMax),
     LIMIT(kSessionScopesMax),
     LIMIT(kSessionsPerTick),

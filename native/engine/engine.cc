@@ -151,6 +151,7 @@ bool Engine::take_in(Plan& plan, uint32_t input, Nanos now, bool* busy) noexcept
   *busy = true;
   slot.source.latest = slot.batch.packets[slot.batch.count - 1].timestamp;
   slot.batch.now = now;
+  slot.batch.packet_time = !live_;
   // Sessions of captures live by the time of their packets, which stands still without any.
   if (!live_) sessions_->tick(slot.batch.packets[0].timestamp);
   plan.route(input, process_hash_seed());

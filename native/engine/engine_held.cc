@@ -33,6 +33,7 @@ void Engine::settle_unfinished() noexcept {
 // is `unfinished_` afterwards. `patient`: outputs of live inputs are waited for, too.
 bool Engine::release_one(Nanos now, bool all, bool patient) noexcept {
   Plan& plan = *active_;
+  released_.packet_time = !live_;
   const Plan::Released released = plan.release(released_, now, all, process_hash_seed());
   if (!released.brick) return false;
   unfinished_ = {&plan, &released_, nullptr, released.brick};

@@ -22,6 +22,9 @@ namespace bricks {
   X(filtered, "a Filter said no")                                                        \
   X(duplicate, "a Deduplicator had seen it a moment before")                             \
   X(rate_limited, "more than a Filter's rule lets through in that time")                 \
+  X(plugin, "a plugin of a Session said no")                                             \
+  X(session_killed, "a plugin of a Session had ended its session a moment before")       \
+  X(sessions_full, "a Session with on_full = drop had no room for its session")          \
   X(policed, "beyond the rate of a queue group that is a policer")                       \
   X(queue_full, "as many packets or bytes waited in its queue group as may")             \
   X(aqm_drop, "RED, CoDel, PIE or FQ-CoDel kept its queue group short")                  \
@@ -81,7 +84,7 @@ struct FigureDescriptor {
   const char* name;
   const char* summary;  // one line, with the unit where it is not a count
 };
-inline constexpr uint32_t kFiguresMax = 16;  // of one brick
+inline constexpr uint32_t kFiguresMax = 48;  // of one brick
 
 // One row. All counts are packets since the row began, but where the name says bytes.
 struct alignas(64) LedgerCell {

@@ -154,14 +154,16 @@ uint32_t SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
   }
   uint32_t tries = kGiveWayMax;
   const uint64_t cap = uint64_t{table_.capacity()} * rules_.opening_percent / 100;
-  while (tries && counts_.opening >= std::max<uint64_t>(cap, 1) && give_way()) --tries;
+  while (tries && counts_.opening >= std::max<uint64_t>(cap, 1) && give_way(SessionList::opening)) {
+    --tries;
+  }
+  const auto full = [this] { return table_.counts().live >= table_.capacity(); };
+  while (tries && full() && (give_way(SessionList::lingering) || give_way(SessionList::opening))) {
+    --tries;
+  }
   const FlowKey key = flow_key(*batch_, in_[i], rule_);
   const uint16_t pin = second ? kOpenerSecond : kOpenerFirst;
   uint64_t* word = table_.begin(*scope_, digest, key, 0, pin);
-  while (!word && tries && give_way()) {
-    --tries;
-    word = table_.begin(*scope_, digest, key, 0, pin);
-  }
   if (!word) {
     ++counts_.create_failed;
     return 0;
@@ -172,11 +174,16 @@ uint32_t SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
   return entry;
 }
 
-// The oldest of those being opened.
-bool SessionManager::give_way() noexcept {
-  const uint32_t entry = first_opening_;
+// The oldest of a list.
+bool SessionManager::give_way(SessionList list) noexcept {
+  const uint32_t entry = first_[static_cast<uint32_t>(list)];
   if (entry == 0 || crowded()) return false;
-  end_later(entry, BRICKS_CLOSE_EVICTED_LRU);
+  if (list == SessionList::opening) {
+    end_later(entry, BRICKS_CLOSE_EVICTED_LRU);
+  } else {
+    table_.take_out(entry);
+    release(entry);
+  }
   return true;
 }
 

@@ -10,6 +10,7 @@ namespace {
 std::atomic<uint64_t> managers{0};  // of this process: a session's id says whose it is
 constexpr uint32_t kIdBits = 44;
 constexpr uint32_t kDuplicatesKnown = 1u << 18;
+constexpr uint32_t kTogether = 1024;  // sessions that may end before somebody is told
 
 }  // namespace
 
@@ -53,11 +54,10 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
   in_ = in;
   const auto count = static_cast<uint32_t>(in.size());
   for (uint32_t from = 0; from < count;) {
-    const bool one = careful(count - from);
-    const uint32_t to = one ? from + 1 : count;
-    if (one && tick) table_.tick(batch.packets[in[from]].timestamp);
-    while (unsettled()) settle(sink);
+    uint32_t to = careful(count - from) ? from + 1 : count;
+    if (tick) to = go_on(from, to, sink);
     watch_load(to - from);
+    while (unsettled()) settle(sink);
     look_up(from, to);
     make_waves(from, to);
     uint32_t begin = 0;
@@ -65,9 +65,24 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
       wave(begin, wave_end_[w], sink);
       begin = wave_end_[w];
     }
+    sink.settled(from, to);
     from = to;
   }
   while (unsettled()) settle(sink);
+}
+
+// Sessions live by packets' times: brings the table's clock to that of the first of these packets,
+// and returns where it would have to go on.
+uint32_t SessionManager::go_on(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
+  const auto time = [this](uint32_t i) { return batch_->packets[in_[i]].timestamp; };
+  do {
+    table_.tick(time(from), kTogether);
+    while (unsettled()) settle(sink);
+  } while (table_.is_behind(time(from)));
+  const Nanos tick = time(from) >> kSessionTickShift;
+  uint32_t end = from + 1;
+  while (end < to && time(end) >> kSessionTickShift == tick) ++end;
+  return end;
 }
 
 void SessionManager::settle(SessionSink& sink) noexcept {

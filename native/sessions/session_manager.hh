@@ -33,7 +33,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void set_rules(const SessionRules& rules) noexcept;
   const SessionRules& rules() const noexcept { return rules_; }
 
-  // kBatchMax packets at most, one perhaps several times. `tick`: time goes on with packets.
+  // kBatchMax packets at most. `tick`: time goes on with packets.
   void run(const Batch& batch, Picks in, bool tick, SessionSink& sink) noexcept;
   // Of the last run(), by place in `in`.
   bricks_packet_view& view(uint32_t i) noexcept { return views_[i]; }
@@ -58,17 +58,17 @@ class SessionManager final : private SessionOwner, private SessionWork {
 
  private:
   SessionManager(const SessionRules& rules, SessionTable& table);
+  uint32_t go_on(uint32_t from, uint32_t to, SessionSink& sink) noexcept;
   void ended(uint32_t entry, SessionEnd end) noexcept override;
   uint32_t idle_ticks(uint32_t entry) const noexcept override;
   bool gives_way(uint32_t entry) const noexcept override;
 
-  // session_lookup.cc
   void look_up(uint32_t from, uint32_t to) noexcept;
   void settle_rest(uint32_t i, uint64_t digest) noexcept;
   bool may_begin(uint32_t i) const noexcept;
   uint32_t begin(uint32_t i, uint64_t digest) noexcept;
   void find_direction(uint32_t i, uint64_t word) noexcept;
-  bool give_way() noexcept;
+  bool give_way(SessionList list) noexcept;
   void make_waves(uint32_t from, uint32_t to) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
   Nanos time_of(Nanos timestamp) noexcept;
@@ -76,7 +76,6 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void watch_load(uint32_t count) noexcept;
   void sweep(uint32_t most) noexcept;
 
-  // session_steps.cc
   void wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept;  // of order_
   void step(uint32_t i) noexcept;
   bool step_tcp(uint32_t i) noexcept;
@@ -90,7 +89,8 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void finish(Events& events, SessionSink& sink) noexcept;
   void release(uint32_t entry) noexcept;
   SessionClass class_of(uint32_t entry) const noexcept;
-  void leave_opening(uint32_t entry) noexcept;
+  void join(SessionList list, uint32_t entry) noexcept;
+  void leave(uint32_t entry) noexcept;
   void count_end(bricks_session& session) noexcept;
   void end_later(uint32_t entry, bricks_close_reason reason) noexcept;
   bool crowded() const noexcept {
@@ -106,9 +106,9 @@ class SessionManager final : private SessionOwner, private SessionWork {
   SideArray<SessionTrack> tracks_;
   std::unique_ptr<DuplicateTable> seen_;
   SessionManagerCounts counts_;
-  uint32_t first_opening_ = 0, last_opening_ = 0;
-  uint32_t high_ = 0;    // no entry of its own is above
-  uint32_t cursor_ = 0;  // of end_some()
+  uint32_t first_[3] = {}, last_[3] = {};  // by SessionList
+  uint32_t high_ = 0;                      // no entry of its own is above
+  uint32_t cursor_ = 0;                    // of end_some()
   uint32_t swept_ = 0, sweep_left_ = 0;
   Nanos newest_ = 0, emergency_since_ = 0;
   uint64_t next_id_;

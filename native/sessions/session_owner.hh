@@ -15,7 +15,7 @@ class SessionOwner {
  public:
   // No packet finds it any more; its entry stays the owner's until SessionTable::give_back.
   virtual void ended(uint32_t entry, SessionEnd end) noexcept = 0;
-  // Ticks of silence that end it; UINT32_MAX: none do.
+  // Ticks of silence that end it; UINT32_MAX: not now, ask again.
   virtual uint32_t idle_ticks(uint32_t entry) const noexcept = 0;
   // To others, when the table is full.
   virtual bool gives_way(uint32_t entry) const noexcept = 0;

@@ -61,7 +61,7 @@ bool SessionManager::gives_way(uint32_t entry) const noexcept {
 void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
   bricks_session& session = sessions_[entry];
   if (session.state == 0 || session.state == BRICKS_SESSION_CLOSED) return release(entry);
-  leave_opening(entry);
+  leave(entry);
   session.close_reason = static_cast<uint8_t>(
       end == SessionEnd::gave_way ? BRICKS_CLOSE_EVICTED_LRU : timeout_of(class_of(entry)));
   ended_[end_ended_++ % kSessionsKept] = entry;
@@ -69,27 +69,37 @@ void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
 
 void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexcept {
   table_.take_out(entry);
-  leave_opening(entry);
+  leave(entry);
   sessions_[entry].close_reason = static_cast<uint8_t>(reason);
   ended_[end_ended_++ % kSessionsKept] = entry;
 }
 
 // Nobody knows it any more: the table may use its entry.
 void SessionManager::release(uint32_t entry) noexcept {
-  if (sessions_[entry].state == BRICKS_SESSION_CLOSED) --counts_.lingering;
-  leave_opening(entry);
+  leave(entry);
   sessions_[entry].state = 0;
-  tracks_[entry].blocked = false;
   table_.give_back(entry);
 }
 
-void SessionManager::leave_opening(uint32_t entry) noexcept {
+void SessionManager::join(SessionList list, uint32_t entry) noexcept {
   SessionTrack& track = tracks_[entry];
-  if (!track.is_opening) return;
-  track.is_opening = false;
-  --counts_.opening;
-  (track.previous ? tracks_[track.previous].next : first_opening_) = track.next;
-  (track.next ? tracks_[track.next].previous : last_opening_) = track.previous;
+  uint32_t& last = last_[static_cast<uint32_t>(list)];
+  track.list = list;
+  track.next = 0;
+  track.previous = last;
+  (last ? tracks_[last].next : first_[static_cast<uint32_t>(list)]) = entry;
+  last = entry;
+  ++(list == SessionList::opening ? counts_.opening : counts_.lingering);
+}
+
+void SessionManager::leave(uint32_t entry) noexcept {
+  SessionTrack& track = tracks_[entry];
+  if (track.list == SessionList::none) return;
+  const auto list = static_cast<uint32_t>(track.list);
+  --(track.list == SessionList::opening ? counts_.opening : counts_.lingering);
+  (track.previous ? tracks_[track.previous].next : first_[list]) = track.next;
+  (track.next ? tracks_[track.next].previous : last_[list]) = track.previous;
+  track.list = SessionList::none;
 }
 
 void SessionManager::start(uint32_t i) noexcept {
@@ -112,11 +122,7 @@ void SessionManager::start(uint32_t i) noexcept {
   session.vni = known.key.vni;
   SessionTrack& track = tracks_[entry];
   track = {};
-  track.is_opening = true;
-  track.previous = last_opening_;
-  (last_opening_ ? tracks_[last_opening_].next : first_opening_) = entry;
-  last_opening_ = entry;
-  ++counts_.opening;
+  join(SessionList::opening, entry);
   ++counts_.created;
   ++counts_.live;
 }
@@ -141,7 +147,7 @@ void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noe
 void SessionManager::activate(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   sessions_[entry].state = BRICKS_SESSION_ACTIVE;
-  leave_opening(entry);
+  leave(entry);
   ++counts_.activated;
   table_.rearm(entry);
   add(active_, i, BRICKS_EVENT_ACTIVE);
@@ -191,7 +197,9 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   const bricks_packet_view& view = views_[i];
   const bool error = is_icmp_error(*batch_, in_[i]);
   const Nanos silent = times_[i] > session.last_seen ? times_[i] - session.last_seen : 0;
-  bool begins = !error && (reopening_ || silent > idle_[uint32_t(SessionClass::lingering)]);
+  if (reopening_) track.forgotten = true;
+  if (silent > idle_[static_cast<uint32_t>(SessionClass::lingering)]) track.forgotten = true;
+  bool begins = !error && track.forgotten;
   bool second = batch_->packets[in_[i]].flags & kPacketReverse;
   TcpSegment segment;
   if (!error && session.protocol == kTcp && view_tcp(view, &segment)) {
@@ -203,6 +211,11 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   } else if (session.protocol == kTcp) {
     begins &= rules_.midstream;
   }
+  if (!begins && track.forgotten) {
+    ++counts_.without;
+    places_[i] = PacketPlace::none;
+    return;
+  }
   if (!begins) {
     ++counts_.late;
     places_[i] = track.blocked ? PacketPlace::blocked : PacketPlace::late;
@@ -210,7 +223,7 @@ void SessionManager::step_ended(uint32_t i) noexcept {
     if (!error) session.last_seen = times_[i];
     return;
   }
-  --counts_.lingering;
+  leave(entry);
   table_.repin(table_.word_of(entry), second ? kOpenerSecond : kOpenerFirst);
   const auto end = static_cast<uint32_t>(in_.size());
   for (uint32_t k = i; k < end; ++k) {
@@ -237,7 +250,7 @@ void SessionManager::step(uint32_t i) noexcept {
   const Nanos now = times_[i];
   const SessionClass of = class_of(entry);
   const Nanos silent = now > session.last_seen ? now - session.last_seen : 0;
-  if (__builtin_expect(silent > idle_[static_cast<uint32_t>(of)] && !error, 0)) {
+  if (__builtin_expect(silent > idle_[static_cast<uint32_t>(of)], 0)) {
     return end_before(i, timeout_of(of));
   }
   if (rules_.duplicates != Duplicates::off && is_duplicate(i)) return;
@@ -333,9 +346,9 @@ void SessionManager::finish(Events& events, SessionSink& sink) noexcept {
     const uint32_t entry = session.owner_[0];
     sink.over(session);
     count_end(session);
-    leave_opening(entry);
+    leave(entry);
     session.state = BRICKS_SESSION_CLOSED;
-    ++counts_.lingering;
+    join(SessionList::lingering, entry);
     tracks_[entry].blocked = session.close_reason == BRICKS_CLOSE_PLUGIN_KILL;
     table_.rearm(entry);
   }

@@ -132,7 +132,8 @@ uint64_t* SessionTable::begin(SessionScope& scope, uint64_t digest, const FlowKe
 void SessionTable::arm(uint32_t entry, uint64_t word, uint64_t tick) noexcept {
   const uint32_t limit = idle_ticks(entry, word);
   const auto silent = static_cast<uint16_t>(tick - word_seen(word));
-  const uint32_t left = limit > silent ? std::min(limit - silent, TimerWheel::kSlots - 2) : 1;
+  const bool later = limit > silent && limit != UINT32_MAX;
+  const uint32_t left = later ? std::min(limit - silent, TimerWheel::kSlots - 2) : 1;
   wheel_.link(entry, tick + left, rank_of(entry, word));
 }
 

@@ -35,6 +35,7 @@ class SessionTable : private SessionIndex {
   void tick(Nanos now, uint32_t most = kSessionsPerTick) noexcept {
     if (now >> kSessionTickShift != ticked_) advance(now >> kSessionTickShift, most);
   }
+  bool is_behind(Nanos now) const noexcept { return now >> kSessionTickShift != ticked_; }
 
   // For each of `count` packets whose session is there and stays as it is: marks it as seen now and
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
@@ -55,9 +56,9 @@ class SessionTable : private SessionIndex {
   // From now on touch() leaves its packets to the slow path.
   void mark_read(uint64_t* word) noexcept { *word |= uint64_t{kSessionRead} << kSessionBitsShift; }
 
-  // For scopes with an owner. Takes a session out, as if it had ended, without a word to the owner.
+  // For scopes with an owner. Takes a session out without a word to the owner.
   void take_out(uint32_t entry) noexcept;
-  // An entry that has ended or was taken out: the owner is done with it.
+  // The owner is done with an entry that has ended or was taken out.
   void give_back(uint32_t entry) noexcept;
   // Its owner says something else of it than when this was asked last.
   void rearm(uint32_t entry) noexcept;

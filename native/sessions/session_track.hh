@@ -5,11 +5,15 @@
 
 namespace bricks {
 
+// Those that give way to others, first the ones that have ended anyway.
+enum class SessionList : uint8_t { none, opening, lingering };
+
 struct alignas(64) SessionTrack {
   TcpTrack tcp;
-  uint32_t previous, next;  // of those being opened, oldest first; 0: none
-  bool is_opening;          // it is on that list
-  bool blocked;             // it was killed: until it is forgotten, its packets are dropped
+  uint32_t previous, next;  // of its list, oldest first; 0: none
+  SessionList list;
+  bool blocked;    // it was killed: until it is forgotten, its packets are dropped
+  bool forgotten;  // it has ended, and so long ago that its packets are of no session
 };
 static_assert(sizeof(SessionTrack) == 128);
 

@@ -93,6 +93,7 @@ struct Batch {
   bool decoded = false;            // wire/decode.hh has filled in what it adds
   const Source* source = nullptr;  // engine: null: none that a brick was told of
   Nanos now = 0;                   // engine: wall-clock time of this breath
+  bool packet_time = false;        // engine: sessions live by packets' times, not by the clock
   // The memory behind every `buffer`, or nullptr. An output of the same region may exchange
   // buffers: it takes packets[i].buffer and leaves another there, with the length of the packet
   // that is still in it, or marked kForeignBuffer: what is in it is anybody's. release() gives both

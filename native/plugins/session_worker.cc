@@ -1,0 +1,137 @@
+#include "plugins/session_worker.hh"
+
+#include <atomic>
+
+namespace bricks {
+
+namespace {
+
+std::atomic<uint32_t> workers{0};  // of this process
+
+}  // namespace
+
+Status SessionWorker::create(const std::string& owner, const SessionSettings& settings,
+                             SessionTable& table, std::shared_ptr<PluginList> plugins,
+                             uint32_t outputs, std::unique_ptr<SessionWorker>* worker) {
+  std::unique_ptr<SessionWorker> made(new SessionWorker);
+  Status status = PluginManager::create(std::move(plugins), table.entries(), ++workers, outputs,
+                                        &made->plugins_);
+  if (status.ok()) {
+    status = SessionPayload::create(settings.payload, table.entries(), &made->payload_);
+  }
+  if (status.ok()) {
+    status = SessionManager::create(owner, settings.rules, table, &made->manager_);
+  }
+  if (!status.ok()) return {status.code, owner + ": " + status.message};
+  *worker = std::move(made);
+  return {};
+}
+
+void SessionWorker::run(const Batch& batch, Picks in, bool tick) noexcept {
+  batch_ = &batch;
+  in_ = in;
+  now_ = batch.now;
+  plugins_->refresh();
+  fragments_ = false;
+  manager_->run(batch, in, tick, *this);
+  if (fragments_) follow_fragments();
+  payload_->recycle();
+}
+
+void SessionWorker::settle(Nanos now) noexcept {
+  now_ = now;
+  plugins_->refresh();
+  manager_->settle(*this);
+  payload_->recycle();
+}
+
+void SessionWorker::end_some(bricks_close_reason reason, Nanos now) noexcept {
+  now_ = now;
+  manager_->end_some(reason);
+}
+
+void SessionWorker::began(bricks_session& session) noexcept {
+  plugins_->begin_session(session);
+  payload_->begin(session);
+}
+
+void SessionWorker::over(bricks_session& session) noexcept { plugins_->end_session(session); }
+
+void SessionWorker::lifecycle(std::span<bricks_event> events) noexcept {
+  if (events.empty()) return;
+  const auto type = static_cast<bricks_event_type>(events[0].type);
+  if (type == BRICKS_EVENT_CLOSING) {
+    for (bricks_event& event : events) payload_->finish(*event.session, *plugins_, now_);
+  }
+  plugins_->dispatch(events, now_);
+  if (type != BRICKS_EVENT_CLOSING) look_at_fates(events);
+}
+
+void SessionWorker::packets(std::span<bricks_event> events) noexcept {
+  if (plugins_->events() & BRICKS_ON(BRICKS_EVENT_PACKET)) {
+    plugins_->dispatch(events, now_);
+    look_at_fates(events);
+  }
+  if (!SessionPayload::wanted(*plugins_)) return;
+  for (bricks_event& event : events) {
+    if (!event.packet->dropped) payload_->packet(event, *plugins_, now_);
+  }
+  look_at_fates(events);
+}
+
+void SessionWorker::look_at_fates(std::span<bricks_event> events) noexcept {
+  for (bricks_event& event : events) {
+    bricks_session& session = *event.session;
+    if (__builtin_expect(session.owner_[1] & kFateKill, 0)) {
+      manager_->close(session, PluginManager::kill_reason(session), event.packet);
+    }
+  }
+}
+
+void SessionWorker::settled(uint32_t from, uint32_t to) noexcept {
+  for (uint32_t i = from; i < to; ++i) {
+    Verdict& made = verdicts_[i];
+    made = {};
+    made.session = manager_->entry(i);
+    const bricks_packet_view& view = manager_->view(i);
+    made.direction = view.direction;
+    if (made.session) {
+      const bricks_session& session = manager_->session(made.session);
+      made.output = session.output;
+      made.grouped = session.owner_[1] & kFateGroups;
+      made.dropped = view.dropped || session.owner_[1] & kFateDoomed;
+      made.reason = Drop::plugin;
+    }
+    fragments_ |= DroppedDatagrams::is_fragment(*batch_, in_[i]);
+    const PacketPlace place = manager_->place(i);
+    if (__builtin_expect(place == PacketPlace::session, 1)) continue;
+    if (place == PacketPlace::full && manager_->rules().drop_when_full) {
+      made.dropped = true;
+      made.reason = Drop::sessions_full;
+    } else if (place == PacketPlace::blocked) {
+      made.dropped = true;
+      made.reason = Drop::session_killed;
+    } else if (place == PacketPlace::duplicate) {
+      made.dropped = true;
+      made.reason = Drop::duplicate;
+    }
+  }
+}
+
+// What one fragment has come to, all others of its datagram do, those that came before it, too.
+void SessionWorker::follow_fragments() noexcept {
+  const auto count = static_cast<uint32_t>(in_.size());
+  for (uint32_t i = 0; i < count; ++i) {
+    if (verdicts_[i].dropped && DroppedDatagrams::is_fragment(*batch_, in_[i])) {
+      dropped_datagrams_.add(*batch_, in_[i]);
+    }
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    if (verdicts_[i].dropped || !DroppedDatagrams::is_fragment(*batch_, in_[i])) continue;
+    if (!dropped_datagrams_.has(*batch_, in_[i])) continue;
+    verdicts_[i].dropped = true;
+    verdicts_[i].reason = Drop::plugin;
+  }
+}
+
+}  // namespace bricks

@@ -1,0 +1,78 @@
+// Stellar's worker loop: packets -> session manager -> plugin manager, and what else comes of a
+// packet that some plugin wants: TCP payload in order, records of protocols. Says what is to become
+// of each packet; where that is, whoever calls it knows. Engine's thread, but where it says.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mem/ledger.hh"
+#include "plugins/plugin_manager.hh"
+#include "plugins/session_payload.hh"
+#include "sessions/dropped_datagrams.hh"
+#include "sessions/session_manager.hh"
+
+namespace bricks {
+
+struct SessionSettings {
+  SessionRules rules;
+  PayloadOptions payload;
+};
+
+class SessionWorker final : private SessionSink {
+ public:
+  // Control thread. `owner`: the brick's id. failed, limit_reached, busy.
+  static Status create(const std::string& owner, const SessionSettings& settings,
+                       SessionTable& table, std::shared_ptr<PluginList> plugins, uint32_t outputs,
+                       std::unique_ptr<SessionWorker>* worker);
+  // Between batches.
+  void set(const SessionRules& rules, uint32_t outputs) noexcept {
+    manager_->set_rules(rules);
+    plugins_->set_outputs(outputs);
+  }
+
+  struct Verdict {
+    uint32_t session;  // entry number; 0: none
+    uint16_t output;
+    bool dropped;
+    bool grouped;  // PluginManager::groups() of its direction has some
+    Drop reason;   // where it is dropped
+    uint8_t direction;
+  };
+  // kBatchMax packets at most; then there is a verdict for each.
+  void run(const Batch& batch, Picks in, bool tick) noexcept;
+  const Verdict& verdict(uint32_t i) const noexcept { return verdicts_[i]; }
+
+  // Without packets: whether somebody is to be told of ends; tells some of them.
+  bool unsettled() const noexcept { return manager_->unsettled(); }
+  void settle(Nanos now) noexcept;
+  uint64_t live() const noexcept { return manager_->live(); }
+  void end_some(bricks_close_reason reason, Nanos now) noexcept;
+
+  SessionManager& manager() noexcept { return *manager_; }
+  const SessionManager& manager() const noexcept { return *manager_; }
+  const PluginManager& plugins() const noexcept { return *plugins_; }
+  const SessionPayload& payload() const noexcept { return *payload_; }
+
+ private:
+  SessionWorker() = default;
+  void began(bricks_session& session) noexcept override;
+  void lifecycle(std::span<bricks_event> events) noexcept override;
+  void packets(std::span<bricks_event> events) noexcept override;
+  void settled(uint32_t from, uint32_t to) noexcept override;
+  void over(bricks_session& session) noexcept override;
+  void follow_fragments() noexcept;
+  void look_at_fates(std::span<bricks_event> events) noexcept;
+
+  std::unique_ptr<PluginManager> plugins_;  // outlives the sessions' manager
+  std::unique_ptr<SessionManager> manager_;
+  std::unique_ptr<SessionPayload> payload_;
+  DroppedDatagrams dropped_datagrams_;
+  const Batch* batch_ = nullptr;
+  Picks in_;
+  Nanos now_ = 0;
+  bool fragments_ = false;  // there are some in this batch
+  Verdict verdicts_[kBatchMax];
+};
+
+}  // namespace bricks
