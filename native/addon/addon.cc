@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "addon/plugins.hh"
 #include "addon/proof.hh"
 #include "addon/rules.hh"
 #include "addon/values.hh"
@@ -347,6 +348,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
   export_rules(env, exports);
+  export_plugins(env, exports);
   export_proof(env, exports);
   add("sendDatagram", send_datagram);
   add("redirectOutput", redirect_output);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "addon/plugins.hh"
+
 namespace bricks::addon {
 
 namespace {
@@ -316,7 +318,9 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
              row.Set("id", from.id);
              row.Set("kind", from.kind);
              row.Set("ways", from_ways(row.Env(), from.ways));
-             row.Set("figures", from_figures(row.Env(), from.figures));
+             Napi::Object figures = from_figures(row.Env(), from.figures);
+             add_plugin_figures(figures, from.options);
+             row.Set("figures", figures);
              row.Set("options", from_options(row.Env(), from.options));
            }));
   made.Set("outputs", from_rows(env, snapshot.outputs, [](Napi::Object& row, const auto& from) {
@@ -347,6 +351,7 @@ Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot) {
   made.Set("retired", retired);
   Napi::Array warnings = Napi::Array::New(env);
   for (const std::string& warning : snapshot.warnings) warnings.Set(warnings.Length(), warning);
+  for (const auto& brick : snapshot.bricks) add_plugin_warnings(warnings, brick.id, brick.options);
   made.Set("warnings", warnings);
   return made;
 }

@@ -74,6 +74,13 @@ std::string option_names(const bricks_option* options) {
 Status option_value(const std::string& where, const bricks_option& option, OptionValue value,
                     std::string* text) {
   OptionDescriptor one = {option.name, OptionType::text, "", -1.7e308, 1.7e308, nullptr, ""};
+  // A list of texts has a line for each.
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value);
+      list && option.type == 's') {
+    std::string lines;
+    for (const std::string& line : *list) lines += (lines.empty() ? "" : "\n") + line;
+    value = lines;
+  }
   if (option.type == 'n') one.type = OptionType::number;
   if (option.type == 'b') one.type = OptionType::boolean;
   Options checked = {{option.name, std::move(value)}};

@@ -61,7 +61,11 @@ Status PluginList::load(const std::vector<PluginSpec>& specs, PluginGeneration* 
 Status PluginList::set(std::vector<PluginSpec> specs) {
   const std::lock_guard one(changing_);
   auto made = std::make_shared<PluginGeneration>();
-  if (Status status = load(specs, made.get()); !status.ok()) return status;
+  std::vector<std::string> said = take_warnings();
+  if (Status status = load(specs, made.get()); !status.ok()) {
+    for (std::string& text : said) warn(std::move(text));  // they still hold
+    return status;
+  }
   std::shared_ptr<const PluginGeneration> before;
   std::vector<std::shared_ptr<const PluginGeneration>> retired;
   {
@@ -95,6 +99,11 @@ void PluginList::retire(std::shared_ptr<const PluginGeneration> generation) {
 void PluginList::warn(std::string text) {
   const std::lock_guard lock(mutex_);
   if (warnings_.size() < kPluginWarningsMax) warnings_.push_back(std::move(text));
+}
+
+std::vector<std::string> PluginList::warnings() const {
+  const std::lock_guard lock(mutex_);
+  return warnings_;
 }
 
 std::vector<std::string> PluginList::take_warnings() {

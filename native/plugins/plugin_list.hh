@@ -42,10 +42,11 @@ class PluginList {
   Status reload();                            // the same specs, from their files as they are now
   std::vector<PluginInfo> list();
   std::vector<PluginSpec> specs() const;
-  // What has gone wrong without being an error: plugins left out, workers that did not start. Each
-  // is said once.
-  std::vector<std::string> take_warnings();
-  void warn(std::string text);  // any thread; not on a packet's way
+  // What has gone wrong without being an error since the last change: plugins left out, workers
+  // that did not start, plugins that failed too often.
+  std::vector<std::string> warnings() const;
+  std::vector<std::string> take_warnings();  // each is said once
+  void warn(std::string text);               // any thread; not on a packet's way
 
   // For workers that are done with a generation: the last one's plugins are unloaded by the next
   // control call.

@@ -14,9 +14,11 @@ import {
 } from './api.ts';
 import { drainMethods, forgetDrained } from './api-drain.ts';
 import { groupMethods } from './api-groups.ts';
+import { pluginMethods } from './api-plugins.ts';
 import { ruleMethods } from './api-rules.ts';
 import { checkedOptions, newOptions, tableOptions } from './brick-options.ts';
 import { printHelp } from './help.ts';
+import { addPluginList, optionsWithPlugins, splitPlugins, withPlugins } from './plugin-list.ts';
 import { addRuleList, optionsWithRules, splitRules, withRules } from './rule-list.ts';
 import { BrickHandle, type Result } from './values.ts';
 
@@ -88,14 +90,15 @@ function disconnectOutput(context: ApiContext, brick: Brick, args: Arguments): t
 }
 
 function setOptions(context: ApiContext, brick: Brick, args: Arguments): typeof chained {
-  const { rest, rules } = splitRules('b:set', brick.kind, context, args.table('options'));
+  const given = splitRules('b:set', brick.kind, context, args.table('options'));
+  const { rest, plugins } = splitPlugins('b:set', brick.kind, context, given.rest);
   const wanted = rest === undefined ? {} : tableOptions('b:set', brick.kind, rest);
   const options = checkedOptions(context, brick.kind, { ...brick.options, ...wanted });
-  withRules(context, brick, rules, () => {
+  const change = () =>
     context.registry.change(brick, () => {
       brick.options = options;
     });
-  });
+  withRules(context, brick, given.rules, () => withPlugins(context, brick, plugins, change));
   return chained;
 }
 
@@ -172,11 +175,12 @@ const brickMethods: readonly HandleMethod<Brick>[] = [
     returns: 'a table of all its options',
     summary: 'The options as they are.',
     example: 'lb:get().tuple',
-    call: (context, self) => optionsWithRules(context, self),
+    call: (context, self) => optionsWithPlugins(context, self, optionsWithRules(context, self)),
   },
   ...drainMethods,
   ...groupMethods,
   ...ruleMethods,
+  ...pluginMethods,
 ];
 
 export const brickClass: ApiClass = {
@@ -205,9 +209,11 @@ export const brickClass: ApiClass = {
       call: (context, args) => {
         const kind = args.text('kind');
         kindOf(context.rules, kind);
-        const { rest, rules } = splitRules('Brick.new', kind, context, args.any('split'));
+        const given = splitRules('Brick.new', kind, context, args.any('split'));
+        const { rest, plugins } = splitPlugins('Brick.new', kind, context, given.rest);
         const brick = context.bricks.make(kind, newOptions(context, kind, rest));
-        addRuleList(context, brick, rules);
+        addRuleList(context, brick, given.rules);
+        addPluginList(context, brick, plugins);
         return new BrickHandle(brick);
       },
     },

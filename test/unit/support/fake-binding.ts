@@ -9,6 +9,7 @@ import type {
   NativeGraph,
   OptionInfo,
   Options,
+  PluginRow,
   RuleInfo,
 } from '../../../src/native/binding.ts';
 
@@ -250,6 +251,15 @@ export class FakeBinding implements NativeBinding {
   listRules(): RuleInfo[] {
     return [];
   }
+
+  pluginKeys = (): OptionInfo[] => [];
+  pluginCounts = (): { name: string; summary: string }[] => [];
+  openPlugins = (): number => 1;
+  closePlugins(): void {}
+  setPlugins(): void {}
+  reloadPlugins(): void {}
+  listPlugins = (): PluginRow[] => [];
+  pluginWarnings = (): string[] => [];
 
   snapshot(): EngineSnapshot[] {
     return [...this.engines].map(([name, engine]) => {
