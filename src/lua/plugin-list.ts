@@ -10,7 +10,8 @@ import type { ApiContext } from './api.ts';
 import { type LuaValue, type Result, TableValue, typeName } from './values.ts';
 
 const key = 'plugins';
-const example = '{ "fw.so", { name = "log", path = "log.lua", options = { file = "/tmp/x" } } }';
+const example =
+  '{ "fw.so", { name = "log", path = "log.lua", options = { file = "flows.json" } } }';
 
 /** Lists are given back when the brick that has them is forgotten. */
 const forgotten = new FinalizationRegistry<{ binding: NativeBinding; list: number }>((held) => {
@@ -40,7 +41,7 @@ function optionsOf(where: string, table: LuaValue): Options {
   if (!(table instanceof TableValue) || table.list.length > 0) {
     throw new BricksError(
       'invalid_argument',
-      `${where} must be a table with names, like { file = "/tmp/x" }; got ${typeName(table)}`,
+      `${where} must be a table with names, like { file = "flows.json" }; got ${typeName(table)}`,
     );
   }
   const options: Options = {};

@@ -5,6 +5,7 @@
  * catalogue (`src/errors.ts`), and has changed nothing.
  */
 
+import type { PluginBinding } from './plugin-binding.ts';
 import type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 import type { SessionCounts } from './session-counts.ts';
 import type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
@@ -156,24 +157,9 @@ export interface RuleInfo {
   readonly dropped: number;
 }
 
-/** An entry of a list of plugins: `keys` are those of `pluginKeys`, `options` the plugin's own. */
-export interface PluginEntry {
-  readonly keys: Options;
-  readonly options: Options;
-}
-export interface PluginRow extends PluginEntry {
-  readonly name: string;
-  readonly kind: 'c' | 'lua' | 'typescript';
-  readonly summary: string;
-  /** How often the list has been loaded with it. */
-  readonly generation: number;
-  /** Too many errors: it is not called any more. */
-  readonly disabled: boolean;
-  /** Those of `pluginCounts`, and the plugin's own figures; over all generations of its name. */
-  readonly counts: Readonly<Record<string, number>>;
-}
+export type * from './plugin-binding.ts';
 
-export interface NativeBinding {
+export interface NativeBinding extends PluginBinding {
   /** Lends the error class: `new errorClass(code, message)` is what failed calls throw. */
   lendErrorClass(errorClass: new (code: string, message: string) => Error): void;
 
@@ -245,22 +231,6 @@ export interface NativeBinding {
   changeRule(list: number, id: number, fields: Options): void;
   /** First to match first. `seconds_left` is there where the rule has a time-out. */
   listRules(list: number): RuleInfo[];
-
-  /** What an entry of a list of plugins can say beside the plugin's own options. */
-  pluginKeys(): OptionInfo[];
-  /** What is counted for each plugin. */
-  pluginCounts(): { readonly name: string; readonly summary: string }[];
-  /** A new list of plugins; its number is what a Session's option `plugins` is set to. */
-  openPlugins(): number;
-  /** Lives on while a Session uses it. */
-  closePlugins(list: number): void;
-  /** Loads all of them, or none: new sessions get these, those that live keep theirs. */
-  setPlugins(list: number, plugins: readonly PluginEntry[]): void;
-  /** The same plugins, from their files as they are now. */
-  reloadPlugins(list: number): void;
-  listPlugins(list: number): PluginRow[];
-  /** What has gone wrong since the last change without being an error. */
-  pluginWarnings(list: number): string[];
 
   /** Sends one datagram to a Unix socket; a path that begins with @ is an abstract one. */
   sendDatagram(path: string, text: string): void;
