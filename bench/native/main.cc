@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);
   bench::measure_sessions(wanted, figures);
+  bench::measure_session_events(wanted, figures);
   bench::measure_lua_events(wanted, figures);
   bench::measure_files_and_devices(wanted, figures);
   bench::measure_xdp(wanted, figures);

@@ -1,17 +1,15 @@
 // sessions: decode, look up and balance with pins, one core, by how many sessions are live. Frames
 // of 64 bytes, one a flow, come around in random order; the limit loop beside walks the same
 // frames in the same order, hashes their headers and puts them on one of four lists.
-#include <sys/mman.h>
-
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <vector>
 
 #include "bricks/brick.hh"
 #include "figure.hh"
+#include "session_frames.hh"
 #include "sessions/session_table.hh"
 #include "wire/bytes.hh"
 #include "wire/decode.hh"
@@ -22,59 +20,15 @@ using namespace bricks;
 
 namespace {
 
-constexpr uint32_t kFrame = 64;
-
 void must(const Status& status) {
   if (status.ok()) return;
   std::fprintf(stderr, "bench: %s\n", status.message.c_str());
   std::exit(1);
 }
 
-class Frames {
- public:
-  explicit Frames(uint32_t flows) : bytes_(size_t{flows} * kFrame), order_(flows) {
-    memory_ =
-        mmap(nullptr, bytes_ + kFrame, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory_ == MAP_FAILED) must({Code::failed, "no memory for frames"});
-    madvise(memory_, bytes_, MADV_HUGEPAGE);
-    static constexpr uint8_t kHead[] = {2,    0, 0, 0,  0, 2, 2,    0, 0,  0, 0, 1, 8, 0,
-                                        0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 6, 0, 0, 10};
-    for (uint32_t i = 0; i < flows; ++i) {
-      uint8_t* frame = at(i);
-      std::memcpy(frame, kHead, sizeof kHead);
-      frame[27] = static_cast<uint8_t>(i >> 16);
-      frame[28] = static_cast<uint8_t>(i >> 8);
-      frame[29] = static_cast<uint8_t>(i);
-      frame[30] = 192, frame[31] = 168, frame[33] = 1, frame[34] = 80, frame[37] = 80;
-      frame[47] = 0x10;
-    }
-    std::iota(order_.begin(), order_.end(), 0u);
-    uint64_t state = 1;
-    for (size_t i = flows - 1; i > 0; --i) {
-      state = state * 6364136223846793005ull + 1442695040888963407ull;
-      std::swap(order_[i], order_[(state >> 33) % (i + 1)]);
-    }
-  }
-  ~Frames() { munmap(memory_, bytes_ + kFrame); }
-  uint8_t* at(uint32_t flow) const {
-    return static_cast<uint8_t*>(memory_) + size_t{flow} * kFrame;
-  }
-  // The next kBatchDefault flows.
-  const uint32_t* next(size_t* place) const {
-    if (*place + kBatchDefault > order_.size()) *place = 0;
-    *place += kBatchDefault;
-    return order_.data() + *place - kBatchDefault;
-  }
-
- private:
-  size_t bytes_;
-  void* memory_;
-  std::vector<uint32_t> order_;
-};
-
 class Balanced {
  public:
-  Balanced(const Frames& frames, uint32_t sessions) : frames_(frames) {
+  Balanced(const SessionFrames& frames, uint32_t sessions) : frames_(frames) {
     must(SessionTable::create("bench", sessions, &table_));
     const BrickType* type = find_brick_type("LoadBalancer");
     Options options;
@@ -103,7 +57,7 @@ class Balanced {
   const SessionTable& table() const { return *table_; }
 
  private:
-  const Frames& frames_;
+  const SessionFrames& frames_;
   std::unique_ptr<SessionTable> table_;
   std::unique_ptr<Brick> brick_;
   std::unique_ptr<Batch> batch_ = std::make_unique<Batch>();
@@ -120,7 +74,7 @@ class Balanced {
 };
 
 void measure(Figures& figures, uint32_t flows, const char* name) {
-  const Frames frames(flows);
+  const SessionFrames frames(flows);
   Balanced balanced(frames, flows);
   for (uint32_t done = 0; done < flows; done += kBatchDefault) balanced.breathe();
   balanced.breathe();

@@ -28,13 +28,16 @@ Nanos SessionManager::time_of(Nanos timestamp) noexcept {
 // Where room may run out within these packets, one goes at a time: which session gives way must
 // not depend on how packets come in batches.
 bool SessionManager::careful(uint32_t count) const noexcept {
-  const uint64_t capacity = table_.capacity();
+  const uint64_t capacity = table_.capacity(), live = table_.counts().live;
   return emergency_ || (counts_.opening + count) * 100 > capacity * rules_.opening_percent ||
-         (table_.counts().live + count) * 100 >= capacity * rules_.emergency_enter;
+         live + count > capacity ||
+         (live - counts_.lingering + count) * 100 >= capacity * rules_.emergency_enter;
 }
 
 void SessionManager::watch_load(uint32_t count) noexcept {
-  const uint64_t used = table_.counts().live * 100, capacity = table_.capacity();
+  // Those that linger give way at once.
+  const uint64_t used = (table_.counts().live - counts_.lingering) * 100;
+  const uint64_t capacity = table_.capacity();
   if (!emergency_ && used >= capacity * rules_.emergency_enter) {
     emergency_ = true;
     ++counts_.emergencies;

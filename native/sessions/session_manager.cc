@@ -10,6 +10,8 @@ namespace {
 std::atomic<uint64_t> managers{0};  // of this process: a session's id says whose it is
 constexpr uint32_t kIdBits = 44;
 constexpr uint32_t kDuplicatesKnown = 1u << 18;
+// Of the table that those that have ended may have; the oldest are forgotten.
+constexpr uint32_t kLingeringShare = 8, kLingeringMin = 1024;
 constexpr uint32_t kTogether = 1024;  // sessions that may end before somebody is told
 
 }  // namespace
@@ -66,6 +68,11 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
       begin = wave_end_[w];
     }
     sink.settled(from, to);
+    // None of this batch's packets knows entries from here on.
+    const uint64_t lingering = std::max(table_.capacity() / kLingeringShare, kLingeringMin);
+    for (uint32_t i = from; i < to && counts_.lingering > lingering; ++i) {
+      give_way(SessionList::lingering);
+    }
     from = to;
   }
   while (unsettled()) settle(sink);

@@ -1,0 +1,185 @@
+// The Session brick in an engine, with a plugin: verdicts, ends, changes while it runs.
+#include <algorithm>
+
+#include "engine_house.hh"
+#include "pcap_bytes.hh"
+#include "plugin_fixture.hh"
+#include "session_fixture.hh"
+
+namespace bricks::sessions {
+
+namespace {
+
+using conformance::Frame;
+
+Frame frame(const Bytes& bytes, Nanos time) {
+  Frame made;
+  made.bytes = bytes;
+  made.timestamp = time;
+  made.wire_length = static_cast<uint32_t>(bytes.size());
+  return made;
+}
+
+Bytes saying(const Ends& ends, const std::string& text) {
+  const Bytes payload(text.begin(), text.end());
+  const Bytes datagram = frames::udp(ends.source_port, ends.target_port, payload);
+  return frames::ethernet(ends, 0x0800, frames::ip4(ends, {.protocol = 17}, datagram));
+}
+
+struct Probed {
+  uint64_t number = 0;
+  std::shared_ptr<PluginList> list;
+
+  explicit Probed(Options options = {}, Options keys = {}) {
+    CHECK(open_plugin_list(&number).ok());
+    list = find_plugin_list(number);
+    const Status status = list->set({plugin_fixture::spec_of(
+        plugin_fixture::built_plugin("session_probe"), std::move(options), std::move(keys))});
+    if (!status.ok()) std::printf("  %s\n", status.message.c_str());
+    CHECK(status.ok());
+  }
+  ~Probed() { close_plugin_list(number); }
+  int64_t count(const std::string& name) const {
+    for (const PluginInfo& info : list->list()) {
+      for (const auto& [key, value] : info.counts) {
+        if (key == name) return value;
+      }
+    }
+    return -1;
+  }
+};
+
+Graph session(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+              uint64_t plugins, Options options = {}) {
+  Graph graph;
+  for (const std::string& input : inputs) graph.inlets.push_back({input, 0});
+  Graph::Node& node = graph.bricks.emplace_back();
+  node.id = node.kind = "Session";
+  node.options = std::move(options);
+  node.options["plugins"] = static_cast<int64_t>(plugins);
+  for (const std::string& output : outputs) node.outlets.push_back({output, -1});
+  return graph;
+}
+
+uint64_t figure(const EngineSnapshot& now, const std::string& name) {
+  for (const Figure& figure : now.bricks[0].figures) {
+    if (name == figure.name) return figure.value;
+  }
+  CHECK(false);
+  return 0;
+}
+
+}  // namespace
+
+TEST(session_brick_gives_verdicts) {
+  captures::Folder folder;
+  const Ends one = {1, 2, 1000, 53}, two = {3, 4, 1000, 53}, three = {5, 6, 1000, 53};
+  std::vector<Frame> frames;
+  Nanos time = kStart;
+  const auto say = [&](const Ends& ends, const std::string& text) {
+    frames.push_back(frame(saying(ends, text), time += 1000000));
+  };
+  say(one, "hello"), say(one, "Drop"), say(one, "hello");
+  say(two, "hello"), say(two, "O1"), say(two, "hello"), say(two.reversed(), "hello");
+  say(three, "Kill"), say(three, "hello"), say(three, "hello");
+  const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
+  Probed probed;
+  House house;
+  const std::vector<std::string> out = {"pcap:" + folder.path("0.pcap"),
+                                        "pcap:" + folder.path("1.pcap")};
+  CHECK(house.engine->apply(session({in}, out, probed.number)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(difference(now), 0);
+  const LedgerCell& cell = now.bricks[0].cell;
+  CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{1});
+  CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::session_killed)], uint64_t{2});
+  CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{4});  // two of one's, two's first, the kill
+  CHECK_EQ(now.outputs[1].cell.delivered, uint64_t{3});
+  CHECK_EQ(figure(now, "created"), uint64_t{3});
+  CHECK_EQ(figure(now, "closed"), uint64_t{3});  // by the end of input
+  CHECK_EQ(figure(now, "closed_other"), uint64_t{2});
+  CHECK_EQ(figure(now, "killed"), uint64_t{1});
+  CHECK_EQ(probed.count("closing"), int64_t{3});
+  CHECK_EQ(probed.count("packets"), int64_t{8});
+}
+
+// Edge case 7: the first fragment says what becomes of the datagram, also of what came before it.
+TEST(session_drop_takes_all_fragments) {
+  captures::Folder folder;
+  std::vector<Frame> frames;
+  Nanos time = kStart;
+  for (uint16_t id = 1; id <= 2; ++id) {
+    const std::string text(64, id == 1 ? 'D' : 'x');
+    const Bytes datagram = frames::udp(1000, 53, Bytes(text.begin(), text.end()));
+    const Bytes head(datagram.begin(), datagram.begin() + 24);
+    const Bytes middle(datagram.begin() + 24, datagram.begin() + 48);
+    const Bytes tail(datagram.begin() + 48, datagram.end());
+    const auto add = [&](uint16_t at, bool more, const Bytes& part) {
+      const frames::Ip ip = {.protocol = 17, .id = id, .at = at, .more = more};
+      frames.push_back(
+          frame(frames::ethernet(kClient, 0x0800, frames::ip4(kClient, ip, part)), time += 1000));
+    };
+    add(48, false, tail);  // before its first one
+    add(0, true, head);
+    add(24, true, middle);
+  }
+  const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
+  Probed probed;
+  House house;
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(difference(now), 0);
+  CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{3});
+  CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{3});
+  CHECK_EQ(figure(now, "created"), uint64_t{1});
+}
+
+// Options and the graph around it change; sessions stay, and end when the brick goes.
+TEST(session_brick_changes_while_it_runs) {
+  Probed probed;
+  House house;
+  const std::string in = "gen:60?flows=500";
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return figure(house.engine->snapshot(), "live") == 500; }, 60));
+  Options options;
+  options["udp_active"] = 100.0;
+  options["opening_share"] = int64_t{30};
+  CHECK(house.engine->apply(session({in}, {"null:", "null:2"}, probed.number, options)).ok());
+  Options wrong = options;
+  wrong["emergency_leave"] = int64_t{96};
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number, wrong)).code ==
+        Code::invalid_argument);
+  CHECK(probed.list->reload().ok());
+  const int64_t before = probed.count("packets");
+  CHECK(eventually([&] { return probed.count("packets") > before + 10000; }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(figure(now, "created"), uint64_t{500});
+  CHECK_EQ(figure(now, "live"), uint64_t{500});
+  CHECK_EQ(difference(now), 0);
+  CHECK_EQ(probed.count("closing"), int64_t{0});
+  CHECK(house.engine->apply({}).ok());
+  CHECK_EQ(probed.count("closing"), int64_t{500});
+  CHECK_EQ(difference(house.engine->snapshot()), 0);
+}
+
+// Those of one input end by the clock, although no packet of theirs comes any more.
+TEST(session_time_outs_by_the_clock) {
+  Probed probed;
+  House house;
+  Options options;
+  options["udp_opening"] = options["tcp_opening"] = options["other_opening"] = 0.3;
+  const Graph graph = session({"gen:60?flows=50&count=50"}, {"null:"}, probed.number, options);
+  Graph live = graph;
+  live.inlets.push_back({"gen:60?flows=1&seed=2", 0});  // live: it does not end
+  CHECK(house.engine->apply(live).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return probed.count("closing") >= 50; }, 60));
+  CHECK_EQ(difference(house.engine->snapshot()), 0);
+}
+
+}  // namespace bricks::sessions
