@@ -5,6 +5,7 @@
 
 #include "bricks/session_options.hh"
 #include "plugins/session_worker.hh"
+#include "queues/egress_queues.hh"
 
 namespace bricks {
 
@@ -13,6 +14,7 @@ namespace {
 // What bricks of one id have in common, one after the other.
 struct Shared {
   std::unique_ptr<SessionWorker> worker;
+  std::unique_ptr<EgressQueues> queues;
   uint64_t plugins;
   bool tenant;
   std::atomic<uint64_t> newest{0};  // of the bricks, by their number; they may never run
@@ -44,38 +46,73 @@ class Session final : public Brick {
 
   void push(Batch& batch, Picks in, Outlets& out) noexcept override {
     SessionWorker& worker = *shared_->worker;
+    EgressQueues& queues = *shared_->queues;
+    queues.set_virtual_time(batch.packet_time);
     for (size_t done = 0; done < in.size();) {
       const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kBatchMax));
       done += part.size();
       worker.run(batch, part, batch.packet_time);
+      bool waiting = queues.held() != 0;
       for (uint32_t i = 0; i < part.size(); ++i) {
         const SessionWorker::Verdict& verdict = worker.verdict(i);
         if (__builtin_expect(verdict.dropped, 0)) {
           out.cell().drop(verdict.reason);
           continue;
         }
+        if (__builtin_expect(verdict.grouped || waiting, 0)) {
+          waiting = true;
+          if (enqueue(batch, part[i], verdict, out) != Enqueued::pass) continue;
+        }
         out.put(verdict.output < out.count() ? verdict.output : 0, part[i]);
       }
     }
   }
 
-  bool due(Nanos, bool all) const noexcept override {
-    return shared_->worker->unsettled() || (all && is_last() && shared_->worker->live() != 0);
+  bool due(Nanos now, bool all) const noexcept override {
+    const bool last = all && is_last();
+    return shared_->worker->unsettled() || (last && shared_->worker->live() != 0) ||
+           shared_->queues->due(now, last);
   }
 
-  void release(Batch& batch, Nanos now, bool all, Outlets&) noexcept override {
+  // Ends that nobody has been told of, one batch; then packets from the queues.
+  void release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept override {
     batch.count = 0;
     SessionWorker& worker = *shared_->worker;
-    if (all && is_last() && worker.live() != 0 && !worker.unsettled()) {
+    EgressQueues& queues = *shared_->queues;
+    const bool last = all && is_last();
+    if (last && worker.live() != 0 && !worker.unsettled()) {
       worker.end_some(has_ended() ? BRICKS_CLOSE_EOF : BRICKS_CLOSE_SHUTDOWN, now);
     }
     if (worker.unsettled()) worker.settle(now);
+    if (!queues.due(now, last)) return;
+    queues.release(batch, now, last, out.cell());
+    for (uint32_t i = 0; i < batch.count; ++i) {
+      const auto packet = static_cast<Index>(i);
+      const EgressQueues::Leaving& leaving = queues.leaving(packet);
+      if (leaving.cut != UINT32_MAX) out.cut(packet, leaving.cut);
+      out.put(leaving.note < out.count() ? leaving.note : 0, packet);
+    }
   }
+  void recycle(Batch&) noexcept override { shared_->queues->recycle(); }
+  Nanos due_at() const noexcept override { return shared_->queues->due_at(); }
 
   uint32_t figures(Figure* to) const noexcept override;
   Decision explain(const Batch& batch, Index packet, uint32_t outlets) const override;
 
  private:
+  Enqueued enqueue(const Batch& batch, Index packet, const SessionWorker::Verdict& verdict,
+                   Outlets& out) noexcept {
+    uint32_t groups[kSessionGroupsMax];
+    uint32_t count = 0;
+    SessionWorker& worker = *shared_->worker;
+    if (verdict.grouped) {
+      const bricks_session& session = worker.manager().session(verdict.session);
+      count = worker.plugins().groups(session, verdict.direction, groups);
+    }
+    const Nanos now = batch.packet_time ? batch.packets[packet].timestamp : batch.now;
+    return shared_->queues->enqueue(batch, packet, {groups, count}, verdict.session, now,
+                                    out.cell(), verdict.output, out.cut_before(packet));
+  }
   bool has_ended() const noexcept {
     return !sources_.empty() && std::all_of(sources_.begin(), sources_.end(),
                                             [](const Source* source) { return source->ended; });
@@ -101,6 +138,8 @@ constexpr FigureDescriptor kFigures[] = {
     {"streams_conflicts", "TCP segments whose bytes were not those that came before"},
     {"stream_memory", "bytes of TCP payload that wait, or are kept to be compared"},
     {"records", "messages of protocols that were read"},
+    {"queued", "packets that wait in queues of groups, now"},
+    {"unknown_groups", "groups of packets that nobody had created, or that are gone"},
     {"plugin_generations", "loadings of the plugins that sessions still use"},
     {"children", "sessions that plugins have opened beneath others, now"},
 };
@@ -121,6 +160,8 @@ uint32_t Session::figures(Figure* to) const noexcept {
   uint64_t records = 0;
   for (const uint64_t kind : worker.payload().inspector_counts().records) records += kind;
   to[count++] = {"records", records};
+  to[count++] = {"queued", shared_->queues->held()};
+  to[count++] = {"unknown_groups", shared_->queues->unknown_group()};
   to[count++] = {"plugin_generations", worker.plugins().counts().generations};
   to[count++] = {"children", worker.plugins().counts().children};
   return count;
@@ -170,6 +211,13 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
     const std::string owner = place.id + ", plugins " + std::to_string(plugins);
     Status status = SessionWorker::create(owner, settings, *place.sessions, std::move(list),
                                           place.outlets, &shared->worker);
+    EgressOptions egress;
+    egress.packets = static_cast<uint32_t>(option_integer(options, "queue_packets"));
+    egress.sessions = place.sessions->entries();
+    if (status.ok()) {
+      status =
+          EgressQueues::create(place.id, egress, process_queue_groups(), nullptr, &shared->queues);
+    }
     if (!status.ok()) return status;
   }
   *brick = std::make_unique<Session>(std::move(shared), options, settings.rules, place.outlets);

@@ -48,6 +48,8 @@ constexpr OptionDescriptor kOptions[] = {
      "megabytes of TCP payload that may wait"},
     {"stream_depth", OptionType::integer, "0", 0, 9007199254740991.0, nullptr,
      "bytes of each direction that are put in order; 0: all"},
+    {"queue_packets", OptionType::integer, "65536", 256, kQueuePacketsMax, nullptr,
+     "packets that may wait for the rates of their groups"},
     {"stream_hole", OptionType::number, "0", 0, 3600, nullptr,
      "seconds that a missing TCP segment is waited for; 0: until its receiver acknowledges it"},
 };
@@ -110,7 +112,7 @@ Status read_session_options(const Options& options, const BrickPlace& place,
 
 bool same_payload_options(const Options& a, const Options& b) {
   for (const char* name : {"overlaps", "delivery", "urgent", "stream_sessions", "stream_memory",
-                           "stream_depth", "stream_hole"}) {
+                           "stream_depth", "stream_hole", "queue_packets"}) {
     if (a.at(name) != b.at(name)) return false;
   }
   return true;
