@@ -109,6 +109,33 @@ TEST(streams_a_syn_again_is_nothing_and_another_only_before_an_answer) {
   CHECK(talk.log.events[0] == std::vector<Event>{kHello});
 }
 
+TEST(streams_what_comes_before_the_handshake_does_not_end_it) {
+  Talk talk;  // Suricata's "bug 3286": a forged FIN, then a SYN-ACK for another SYN
+  talk.syn();
+  TcpSegment forged;
+  forged.flags = kFin | kAck;
+  forged.seq = 0;
+  forged.ack = 1001;
+  talk.pass(1, forged);
+  CHECK_EQ(talk.log.ends, std::string("1@0fin "));
+  TcpSegment answer;
+  answer.flags = kSyn | kAck;
+  answer.seq = 500;
+  answer.ack = 4242;
+  CHECK_EQ(talk.pass(1, answer), Taken::invalid);
+  answer.seq = 700;
+  answer.ack = 1001;
+  CHECK_EQ(talk.pass(1, answer), Taken::nothing);
+  TcpSegment data;
+  data.flags = kAck;
+  data.ack = 1001;
+  data.seq = 701;
+  data.payload = reinterpret_cast<const uint8_t*>("hello");
+  data.length = 5;
+  CHECK_EQ(talk.pass(1, data), Taken::in_order);
+  CHECK(talk.log.events[1] == std::vector<Event>{kHello});
+}
+
 TEST(streams_the_fin_ends_and_what_is_behind_it_is_not_of_the_stream) {
   Talk talk;
   talk.syn();
