@@ -78,7 +78,8 @@ function compare(file: string, rows: readonly Row[]): { compared: number; found:
     const ours = left.get([from, to].sort().join(' '))?.shift();
     if (row['complete'] !== 'complete') continue;
     compared += 1;
-    const sides = ours === undefined ? [] : ours.from === from ? ours.sides : ours.sides.toReversed();
+    const sides =
+      ours === undefined ? [] : ours.from === from ? ours.sides : ours.sides.toReversed();
     const isNothing = ours === undefined && theirs.every((side) => side === '0 -');
     if (isNothing || theirs.join(' ') === sides.join(' ')) continue;
     const text = (list: readonly string[]) =>

@@ -135,7 +135,14 @@ function mainPage(main: Command, commands: readonly Command[]): Page {
       ],
     ],
     seeAlso: [
-      ...['bricks-server', 'bricks-shell', 'bricks-cat', 'bricks-run', 'bricks-flows', 'bricks-streams'],
+      ...[
+        'bricks-server',
+        'bricks-shell',
+        'bricks-cat',
+        'bricks-run',
+        'bricks-flows',
+        'bricks-streams',
+      ],
       ...['bricks-lb', 'bricks-load-balance', 'bricks-duplicate', 'bricks-kill-server'],
     ],
   };
