@@ -218,6 +218,13 @@ constexpr struct {
     LIMIT(kMetadataEntriesMax),
     LIMIT(kMetadataBytesMax),
     LIMIT(kMetadataMemory),
+    LIMIT(kLuaSourceMax),
+    LIMIT(kLuaLoopsDefault),
+    LIMIT(kLuaLoopsMax),
+    LIMIT(kLuaLoopsAtStart),
+    LIMIT(kLuaMemoryMbDefault),
+    LIMIT(kLuaMemoryMbMax),
+    LIMIT(kLuaMessageMax),
 #undef LIMIT
 };
 
