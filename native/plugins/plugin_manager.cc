@@ -116,7 +116,7 @@ void PluginManager::end_session(bricks_session& session) noexcept {
     void** context = generation.context(session.owner_[0], place);
     if (!*context) continue;
     // What failed could not free it; the rest has forgotten.
-    if (known.alive >> place & 1) {
+    if (known.alive >> place & 1 && !generation.members[place].plugin->collects()) {
       generation.members[place].plugin->counts().add(PluginCount::ctx_leaks);
     }
     free_context(generation, place, context);

@@ -68,6 +68,9 @@ TEST(lua_plugin_that_loops_for_ever_fails_in_its_session_alone) {
   for (int round = 0; round < 3; ++round) world.send_all(BRICKS_EVENT_PACKET);
   CHECK_EQ(world.count("plugin", "errors"), 1);
   CHECK_EQ(world.count("plugin", "detached"), 1);
+  const auto warnings = world.list->take_warnings();
+  CHECK(!warnings.empty() &&
+        warnings[0].find("budget: 50000 loops and calls") != std::string::npos);
   CHECK_EQ(world.count("plugin", "seen"), 21);  // every packet of the seven others
   for (uint32_t i = 0; i < 8; ++i) CHECK_EQ(world.packets[i].dropped, i == 3 ? 1 : 0);
 }
@@ -81,6 +84,13 @@ TEST(lua_plugin_that_hoards_is_disabled_and_disturbs_nobody) {
   CHECK(world.list->list()[0].disabled);
   const auto warnings = world.list->take_warnings();
   CHECK(!warnings.empty());
+}
+
+TEST(lua_plugin_whose_worker_does_not_start_says_why) {
+  LuaWorld world("return {on_packet = print, worker_init = function() error('not today', 0) end}");
+  world.send_all(BRICKS_EVENT_PACKET);
+  const auto warnings = world.list->take_warnings();
+  CHECK(!warnings.empty() && warnings[0].find("not today") != std::string::npos);
 }
 
 TEST(lua_plugin_files_are_refused_with_what_is_wrong) {
