@@ -77,7 +77,9 @@ TEST(lua_plugin_that_loops_for_ever_fails_in_its_session_alone) {
 
 TEST(lua_plugin_that_hoards_is_disabled_and_disturbs_nobody) {
   LuaWorld world(R"(local hoard = {}
-    return { memory = 4, on_packet = function() for i = 1, 1e5 do hoard[#hoard + 1] = {} end end })",
+    return { memory = 4, on_packet = function()
+      for i = 1, 1e5 do hoard[#hoard + 1] = {} end
+    end })",
                  {{"max_errors_total", int64_t{3}}});
   for (int round = 0; round < 3; ++round) world.send_all(BRICKS_EVENT_PACKET);
   CHECK_EQ(world.count("plugin", "errors"), 3);
