@@ -27,6 +27,7 @@ Status PluginManager::create(std::shared_ptr<PluginList> list, uint32_t capacity
   made->protocols_ = first->protocols;
   made->slots_[0] = std::move(first);
   made->counts_.generations = 1;
+  made->retiring_ = true;  // the first refresh() starts it
   *manager = std::move(made);
   return {};
 }

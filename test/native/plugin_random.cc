@@ -81,7 +81,8 @@ void play(uint32_t seed) {
   const auto all = [&](uint32_t type) {
     std::shuffle(order.begin(), order.end(), random);
     for (uint32_t from = 0; from < kCount;) {
-      const uint32_t size = std::min<uint32_t>(1 + random() % 400, kCount - from);
+      const uint32_t size =
+          static_cast<uint32_t>(std::min<uint64_t>(1 + random() % 400, kCount - from));
       std::vector<bricks_event> events;
       for (uint32_t i = from; i < from + size; ++i)
         events.push_back(world.event(order[i], static_cast<bricks_event_type>(type)));

@@ -8,6 +8,7 @@
 namespace {
 
 std::string how;
+volatile int *volatile nowhere;
 
 int init(const bricks_start *start, void **) {
   how = start->text(start, "how");
@@ -25,7 +26,7 @@ int worker_init(void *, uint32_t, void **) {
 int handle(void *, bricks_event *events, uint32_t count, uint32_t *at) {
   if (how == "at") return *at = 4000000000u, 1;
   for (*at = 0; *at < count; ++*at) {
-    if (how == "crash") *reinterpret_cast<volatile int *>(8) = 1;
+    if (how == "crash") *nowhere = 1;
     if (how == "abort") std::abort();
     if (how == "context") *events[*at].context = events;
   }
