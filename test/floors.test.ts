@@ -19,6 +19,8 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   mem: ['abi'],
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],
+  // Stellar's packet IO library: ports under its names, for C programs.
+  packet_io: ['abi', 'mem', 'wire', 'ports'],
   filter: ['abi', 'mem', 'wire'],
   sessions: ['abi', 'mem', 'wire'],
   streams: ['abi', 'mem', 'wire'],

@@ -7,6 +7,7 @@
 
 #include "addon/plugins.hh"
 #include "addon/proof.hh"
+#include "addon/queues.hh"
 #include "addon/rules.hh"
 #include "addon/values.hh"
 #include "bricks/brick.hh"
@@ -360,6 +361,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("stop", stop);
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
+  export_queues(env, exports);
   export_rules(env, exports);
   export_plugins(env, exports);
   export_proof(env, exports);

@@ -129,7 +129,7 @@ export class Daemon implements Evaluator {
   #report(name: ReportName): unknown {
     switch (name) {
       case 'status':
-        return statusOf(this.snapshot());
+        return statusOf(this.snapshot(), this.#binding.listQueueGroups());
       case 'stats':
         return this.#rates.stats();
       case 'ledger':

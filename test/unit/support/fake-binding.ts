@@ -248,6 +248,12 @@ export class FakeBinding implements NativeBinding {
   removeRule(): void {}
   changeRule(): void {}
 
+  queueOptions = this.ruleFields;
+  queueCounts = (): [] => [];
+  createQueueGroup = this.redirectOutput;
+  removeQueueGroup = this.redirectOutput;
+  listQueueGroups = this.queueCounts;
+
   listRules(): RuleInfo[] {
     return [];
   }
