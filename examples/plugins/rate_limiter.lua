@@ -10,7 +10,9 @@ local bit = require('bit')
 
 local function check_options()
   local options = bricks.options
-  if options.per ~= 'all' and options.per ~= 'source' then error('per is to be all or source', 0) end
+  if options.per ~= 'all' and options.per ~= 'source' then
+    error('per is to be all or source', 0)
+  end
   if options.groups < 1 or options.groups > 4096 then error('groups is to be 1 to 4096', 0) end
   if options.rate < 1 then error('rate is to be 1 byte a second at least', 0) end
 end

@@ -35,14 +35,14 @@ const meaning = `## What becomes of a packet
   instant, which becomes its timestamp, and the result is the same, bit for bit, for every size of
   batch. At the end of the capture all that waits leaves at its time (\`at_end = "drain"\`). When an
   engine of live inputs stops, what waits leaves at once, without tokens, counted as \`drained\`.
-- **Across engines** tokens are taken from one 64-bit word, without a lock; a packet that has to wait
-  reserves its tokens, so whoever comes first is served first. With \`mode = "leased"\` an engine
-  takes up to 10 ms' worth (an eighth of the bucket at most) at a time: cheaper where many engines
+- **Across engines** tokens are taken from one 64-bit word, without a lock; a packet that has to
+  wait reserves its tokens, so whoever comes first is served first. With \`mode = "leased"\` an
+  engine takes up to 10 ms' worth (an eighth of the bucket at most) at a time: cheaper where many engines
   share a busy policer, and that much more may pass at once.
 - **Longer than the bucket**: dropped as \`oversize\`; with \`oversize = "borrow"\` it goes when the
   bucket is full, which then owes the rest. A bucket of less than 1,500 bytes is refused.
-- **Marks** (\`ecn\`) are for packets that say they understand them; others are dropped. The outermost
-  IP header is marked, in a copy.
+- **Marks** (\`ecn\`) are for packets that say they understand them; others are dropped. The
+  outermost IP header is marked, in a copy.
 - **kind \`aqm\`** has no rate and holds packets while what is behind has no room; a brick can tell
   only where its outputs report their room, which pipes and files do not yet. Take a shaper a little
   slower than the link.
@@ -52,8 +52,9 @@ const meaning = `## What becomes of a packet
 const counts = `## Counts
 
 \`BRICKS.queue_groups()\` and \`bricks status --json\` (\`queue_groups\`) have them, of all engines
-together. \`enqueued = dequeued + moved + dropped + backlog\`, of packets and of bytes, where dropped
-is \`policed\`, \`queue_full\`, \`aqm_drop\`, \`oversize\` and \`queue_gone\`, the ledger's reasons, too.
+together. \`enqueued = dequeued + moved + dropped + backlog\`, of packets and of bytes, where
+dropped is \`policed\`, \`queue_full\`, \`aqm_drop\`, \`oversize\` and \`queue_gone\`, which are the
+ledger's reasons, too.
 \`delays\` says of the packets that waited how many waited less than 1, 2, 4, … microseconds.
 
 `;

@@ -21,7 +21,8 @@ function createGroup(context: ApiContext, args: Arguments): Result {
   if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > idMax) {
     throw new BricksError(
       'invalid_argument',
-      `${where}: id must be a whole number from 0 to ${idMax}, got ${typeName(given.fields.get('id'))}`,
+      `${where}: id must be a whole number from 0 to ${idMax}, ` +
+        `got ${typeName(given.fields.get('id'))}`,
     );
   }
   context.binding.createQueueGroup(id, options);
@@ -34,8 +35,8 @@ export const queueStatics: readonly StaticMethod[] = [
     arguments: [{ name: 'options', type: 'any', summary: 'a table with id; docs/queues.md' }],
     returns: 'its id',
     summary:
-      'Makes a queue group: a rate and a queue that Queue bricks and plugins name by its id. Of one ' +
-      'that is there it changes the options in place; packets that wait stay.',
+      'Makes a queue group: a rate and a queue that Queue bricks and plugins name by its id. Of ' +
+      'one that is there it changes the options in place; packets that wait stay.',
     example: 'BRICKS.queue_group{ id = 1, cir = 1250000, cbs = 15000, aqm = "codel" }',
     call: createGroup,
   },
