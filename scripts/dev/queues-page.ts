@@ -37,8 +37,8 @@ const meaning = `## What becomes of a packet
   engine of live inputs stops, what waits leaves at once, without tokens, counted as \`drained\`.
 - **Across engines** tokens are taken from one 64-bit word, without a lock; a packet that has to
   wait reserves its tokens, so whoever comes first is served first. With \`mode = "leased"\` an
-  engine takes up to 10 ms' worth (an eighth of the bucket at most) at a time: cheaper where many engines
-  share a busy policer, and that much more may pass at once.
+  engine takes up to 10 ms' worth (an eighth of the bucket at most) at a time: cheaper where many
+  engines share a busy policer, and that much more may pass at once.
 - **Longer than the bucket**: dropped as \`oversize\`; with \`oversize = "borrow"\` it goes when the
   bucket is full, which then owes the rest. A bucket of less than 1,500 bytes is refused.
 - **Marks** (\`ecn\`) are for packets that say they understand them; others are dropped. The

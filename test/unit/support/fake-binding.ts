@@ -237,7 +237,6 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   }
 
   closeRules(): void {}
-
   addRules(): number[] {
     return [];
   }
