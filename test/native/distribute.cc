@@ -38,7 +38,8 @@ TEST(distribute_keeps_order_and_stays_within_lists) {
     distribute(picks.data(), to.data(), count, lists);
     bool right = true;
     for (uint32_t o = 0; o < outlets; ++o) {
-      right &= std::equal(wanted[o].begin(), wanted[o].end(), lists[o].first, lists[o].end);
+      const Index* const end = lists[o].end;
+      right &= std::vector<Index>(lists[o].first, end) == wanted[o];
     }
     right &= std::all_of(memory.end() - 64, memory.end(), [](Index i) { return i == kGuard; });
     CHECK(right);
