@@ -9,6 +9,7 @@
 #include "addon/proof.hh"
 #include "addon/queues.hh"
 #include "addon/rules.hh"
+#include "addon/scripts.hh"
 #include "addon/values.hh"
 #include "bricks/brick.hh"
 #include "mem/limits.hh"
@@ -365,6 +366,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_rules(env, exports);
   export_plugins(env, exports);
   export_proof(env, exports);
+  export_scripts(env, exports);
   add("sendDatagram", send_datagram);
   add("redirectOutput", redirect_output);
   return exports;
