@@ -149,6 +149,11 @@ Napi::Value refuse_plugin(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value plugin_failed(const Napi::CallbackInfo& info) {
+  to_script(info).host->failed(to_text(info, 1, "why"));
+  return info.Env().Undefined();
+}
+
 Napi::Value plugin_started(const Napi::CallbackInfo& info) {
   const Attached& script = to_script(info);
   script.host->started(script.epoch);
@@ -320,6 +325,7 @@ void export_scripts(Napi::Env env, Napi::Object exports) {
   add("attachPlugin", attach_plugin);
   add("describePlugin", describe_plugin);
   add("refusePlugin", refuse_plugin);
+  add("pluginFailed", plugin_failed);
   add("pluginStarted", plugin_started);
   add("pluginOptions", plugin_options);
   add("pluginFinish", finish_turn);

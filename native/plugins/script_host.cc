@@ -168,6 +168,16 @@ void ScriptHost::started(uint32_t epoch) {
   changed_.notify_all();
 }
 
+void ScriptHost::failed(const std::string& why) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  event_failure_ = why;
+}
+
+std::string ScriptHost::why() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return event_failure_;
+}
+
 int ScriptHost::init(const bricks_start* start) {
   for (const ScriptOption& option : definition_.options) {
     OptionText text{option, ""};
@@ -230,6 +240,7 @@ void ScriptHost::overrun(uint32_t epoch, const std::string& why) {
   uint32_t expected = epoch;
   if (!running_.compare_exchange_strong(expected, 0)) return;
   count(ScriptFigure::script_timeouts, 1);
+  failed(why);
   if (const std::shared_ptr<ScriptStarter> by = starter()) by->stop(id_, epoch, why);
 }
 

@@ -55,10 +55,13 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   void count(ScriptFigure figure, int64_t more) noexcept;
   uint32_t number() const noexcept { return number_; }
 
+  std::string why();  // the newest failure
+
   // The script's thread. invalid_argument: it is of another epoch, or its file is another one now.
   Status describe(uint32_t epoch, ScriptDefinition definition);
   void refuse(uint32_t epoch, const std::string& why);  // its file does not load or start
   void started(uint32_t epoch);
+  void failed(const std::string& why);  // at an event
   struct OptionText {
     ScriptOption option;
     std::string value;
@@ -94,7 +97,7 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   std::condition_variable changed_;
   uint32_t epoch_ = 0, last_worker_ = 0;
   bool described_ = false, alive_ = false, ready_ = false, closing_ = false;
-  std::string failure_;
+  std::string failure_, event_failure_;
   std::deque<uint64_t> restarts_;
   std::vector<std::shared_ptr<ScriptWorker>> workers_;
   std::atomic<uint32_t> version_{0};  // of workers_, and of what else next() looks at

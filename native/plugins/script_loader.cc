@@ -21,6 +21,8 @@ Status load_script(const PluginSpec& spec, PluginCode* code) {
     return own->init(start);
   });
   code->functions = &host->functions();
+  code->collects = true;
+  code->why = [](void* plugin, void*) { return static_cast<ScriptHost*>(plugin)->why(); };
   code->keeper = std::move(host);
   return {};
 }

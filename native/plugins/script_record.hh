@@ -15,6 +15,7 @@ enum ScriptFlag : uint8_t {
   kScriptFragment = 4,  // a later fragment
   kScriptFrame = 8,     // the bytes begin with the frame, not with the payload
   kScriptIp6 = 16,      // of the packet
+  kScriptDuplicate = 32,
 };
 
 enum ScriptVerdict : uint32_t { kScriptDrop = 1 };
@@ -64,6 +65,7 @@ inline constexpr ScriptRecordField kScriptRecordFields[] = {
     SESSION(address),
     SESSION(port),
     SESSION(vlan),
+    SESSION(child_type),
     SESSION(vni),
     OWN(offset),
     OWN(length),

@@ -83,7 +83,6 @@ void ScriptRing::copy(const bricks_event& event, const uint8_t* from, uint32_t a
   ScriptRecord& record = records_[slot];
   record.session = *event.session;
   record.session.owner_[0] = record.session.owner_[1] = 0;
-  record.session.parent_ = 0;
   std::memset(record.session.owner2_, 0, sizeof record.session.owner2_);
   record.offset = event.offset;
   record.length = event.length;
@@ -111,6 +110,7 @@ void ScriptRing::copy(const bricks_event& event, const uint8_t* from, uint32_t a
     flags |= kScriptPacket;
     if (packet.dropped) flags |= kScriptDropped;
     if (packet.fragment) flags |= kScriptFragment;
+    if (packet.duplicate) flags |= kScriptDuplicate;
     if (packet.ip_version == 6) flags |= kScriptIp6;
   } else {
     std::memset(&record.timestamp, 0, sizeof record - offsetof(ScriptRecord, timestamp));

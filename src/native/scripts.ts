@@ -71,6 +71,8 @@ export interface ScriptBinding {
   describePlugin(plugin: AttachedPlugin, description: PluginDescription): void;
   /** Its file does not load, or does not start. */
   refusePlugin(plugin: AttachedPlugin, why: string): void;
+  /** An event of it: what it threw. */
+  pluginFailed(plugin: AttachedPlugin, why: string): void;
   pluginStarted(plugin: AttachedPlugin): void;
   pluginOptions(plugin: AttachedPlugin): [name: string, type: 's' | 'n' | 'b', value: string][];
   /** How far the last turn's events have come; `failed`: the next one has. */

@@ -54,6 +54,8 @@ export interface Packet {
   readonly tcpFlags: number;
   readonly direction: Direction;
   readonly fragment: boolean;
+  /** One like it came a moment ago (the option duplicates = "mark"). */
+  readonly duplicate: boolean;
   /** Somebody has dropped it: you, or a plugin before. */
   readonly dropped: boolean;
   /** The first bytes of the frame, as many as `copy.frame` asks for. */
@@ -73,6 +75,8 @@ export interface Session<Context = unknown> {
   readonly output: number;
   readonly firstSeen: bigint;
   readonly lastSeen: bigint;
+  /** A child's, as openChild was given; 0: it has packets. */
+  readonly childType: number;
   readonly vlan: number;
   readonly vni: number;
   packets(direction: Direction): number;

@@ -14,6 +14,7 @@ export const at = {
   address: 72,
   port: 104,
   vlan: 108,
+  child_type: 110,
   vni: 112,
   offset: 128,
   length: 136,
@@ -46,7 +47,14 @@ export const callBytes = 64 * 1024;
 /** Of those, for a key and its end. */
 export const keyBytes = 64;
 
-export const flags = { packet: 1, dropped: 2, fragment: 4, frame: 8, ip6: 16 } as const;
+export const flags = {
+  packet: 1,
+  dropped: 2,
+  fragment: 4,
+  frame: 8,
+  ip6: 16,
+  duplicate: 32,
+} as const;
 export const verdictDrop = 1;
 
 /** What an engine can be asked to do, by number: ScriptCall (a test compares). */

@@ -49,6 +49,9 @@ export class PacketView implements Packet {
   get fragment(): boolean {
     return this.#flag(flags.fragment);
   }
+  get duplicate(): boolean {
+    return this.#flag(flags.duplicate);
+  }
   get dropped(): boolean {
     const verdict = this.ring.u32[(this.base + at.verdict) >>> 2] as number;
     return this.#flag(flags.dropped) || (verdict & verdictDrop) !== 0;

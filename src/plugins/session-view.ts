@@ -66,6 +66,9 @@ export class SessionView implements Session {
   get lastSeen(): bigint {
     return this.ring.u64[(this.base + at.last_seen) >>> 3] as bigint;
   }
+  get childType(): number {
+    return this.ring.u16[(this.base + at.child_type) >>> 1] as number;
+  }
   get vlan(): number {
     return this.ring.u16[(this.base + at.vlan) >>> 1] as number;
   }
@@ -99,7 +102,9 @@ export class SessionView implements Session {
   }
 
   detach(): number {
-    return this.#ask(calls.detach);
+    const code = this.#ask(calls.detach);
+    if (code === 0) this.context = undefined;
+    return code;
   }
   takeOver(): number {
     return this.#ask(calls.take_over);

@@ -170,6 +170,7 @@ export class Turns {
 
   #tell(view: EventView, error: unknown): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#binding.pluginFailed(this.#plugin, error instanceof Error ? error.message : text);
     this.report(this.#definition.name, `${view.type} of session ${view.session.id}`, text);
   }
 

@@ -70,12 +70,15 @@ const known: Readonly<Record<string, Action>> = {
   throw: () => {
     throw new Error('asked to throw');
   },
+  throw_int: () => {
+    throw 7;
+  },
 };
 
 function deal(mark: string, event: PluginEvent): void {
   if (!wanted.includes(mark)) return;
   const own = actions.filter(([when]) => when === `${letter}${mark}`);
-  const fails = own.some(([, what]) => what === 'throw' || what === 'fail');
+  const fails = own.some(([, what]) => /^(throw|fail)/.test(what));
   tell(`${letter}${mark}${fails ? '!' : ''}`);
   for (const [when, what] of own) {
     const [name = '', argument = ''] = what.split(':');

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PluginEntry, PluginRow } from '../../src/native/plugin-binding.ts';
 import { type Addon, loadBinding } from '../../src/native/load.ts';
+import type { PluginEntry, PluginRow } from '../../src/native/plugin-binding.ts';
 import { PluginThreads } from '../../src/plugins/threads.ts';
-import { Conversation, type TimedFrame, TcpConnection } from '../../src/traffic/conversations.ts';
+import { Conversation, TcpConnection, type TimedFrame } from '../../src/traffic/conversations.ts';
 import { Random } from '../../src/traffic/random.ts';
 import { pcapOf } from '../../src/traffic/traffic.ts';
 
