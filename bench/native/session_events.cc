@@ -81,7 +81,7 @@ class Followed {
     return kBatchDefault;
   }
   uint64_t figure(const std::string& name) const {
-    Figure all[kFiguresMax];
+    bricks::Figure all[kFiguresMax];
     const uint32_t count = brick_->figures(all);
     for (uint32_t i = 0; i < count; ++i) {
       if (name == all[i].name) return all[i].value;
@@ -171,7 +171,9 @@ void measure_lives(Figures& figures) {
   const PairOfSpreads both = measure_with_limit(live, nothing);
   figures.push_back({"session-events", "set up and taken down", "M/s", both.value, 0});
   if (followed.figure("closed_rst") != followed.figure("created")) {
-    std::fprintf(stderr, "bench: not all sessions were closed by their reset\n");
+    std::fprintf(stderr, "bench: of %llu sessions only %llu were closed by their reset\n",
+                 static_cast<unsigned long long>(followed.figure("created")),
+                 static_cast<unsigned long long>(followed.figure("closed_rst")));
     std::exit(1);
   }
 }

@@ -171,6 +171,9 @@ bool Engine::breathe(Nanos now) noexcept {
   bool busy = false;
   live_ = has_live_input();
   if (live_) sessions_->tick(now);
+  if (plan.holding()) {
+    for (const auto& input : plan.inputs) input->source.ended = input->port->finished();
+  }
   // What is due goes first, or a packet that came later might overtake it.
   bool go_on = !plan.holding() || release_due(now, ended(), &busy) == Due::none;
   for (uint32_t turn = 0; go_on && turn < count; ++turn) {

@@ -33,25 +33,16 @@ int complain(const std::string& what) {
   return kUsage;
 }
 
-}  // namespace
-
-bool parse_number(const char* text, uint32_t most, uint32_t* number) {
+bool parse_flows(const char* text, uint32_t* flows) {
   if (!*text || std::strspn(text, "0123456789") != std::strlen(text) || std::strlen(text) > 9) {
     return false;
   }
-  const auto value = static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
-  *number = value;
-  return value >= 1 && value <= most;
+  const unsigned long value = std::strtoul(text, nullptr, 10);
+  *flows = static_cast<uint32_t>(value);
+  return value >= 1 && value <= kFlowsMax;
 }
 
-std::string wrong_files(const std::vector<std::string>& files) {
-  size_t inputs = 0;
-  for (const std::string& file : files) {
-    if (file.empty()) return "a capture's name is empty";
-    inputs += file == "-";
-  }
-  return inputs > 1 ? "standard input ('-') can be read only once" : "";
-}
+}  // namespace
 
 int parse_options(int argc, char** argv, FlowOptions* options) {
   enum { kTsv = 256, kJson, kFlows };
@@ -70,7 +61,7 @@ int parse_options(int argc, char** argv, FlowOptions* options) {
         json = true;
         break;
       case kFlows:
-        if (!parse_number(optarg, kFlowsMax, &options->flows)) {
+        if (!parse_flows(optarg, &options->flows)) {
           return complain("--flows wants a number from 1 to " + std::to_string(kFlowsMax) +
                           ", not '" + optarg + "'");
         }
@@ -92,8 +83,12 @@ int parse_options(int argc, char** argv, FlowOptions* options) {
     fputs(kUsageText, stderr);
     return kUsage;
   }
-  const std::string wrong = wrong_files(options->files);
-  if (!wrong.empty()) return complain(wrong);
+  size_t streams = 0;
+  for (const std::string& file : options->files) {
+    if (file.empty()) return complain("a capture's name is empty");
+    streams += file == "-";
+  }
+  if (streams > 1) return complain("standard input ('-') can be read only once");
   return -1;
 }
 

@@ -58,7 +58,8 @@ struct Registry {
 };
 
 Registry& registry() {
-  static Registry* const all = new Registry;  // engines that end with the process use it
+  // Never destroyed: at exit() lists of plugins may go after it.
+  static Registry* const all = new Registry;
   return *all;
 }
 

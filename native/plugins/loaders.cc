@@ -1,7 +1,6 @@
 #include "plugins/loaders.hh"
 
 #include "plugins/lua_plugin.hh"
-#include "plugins/script_loader.hh"
 
 namespace bricks {
 
@@ -12,7 +11,7 @@ PluginLoader plugin_loader(PluginKind kind) noexcept {
     case PluginKind::lua:
       return load_lua;
     case PluginKind::script:
-      return load_script;
+      break;
   }
   return nullptr;
 }

@@ -88,8 +88,8 @@ void SessionWorker::look_at_fates(std::span<bricks_event> events) noexcept {
   }
 }
 
-void SessionWorker::settled(uint32_t from, uint32_t to) noexcept {
-  for (uint32_t i = from; i < to; ++i) {
+void SessionWorker::settled(std::span<const Index> places) noexcept {
+  for (const Index i : places) {
     Verdict& made = verdicts_[i];
     made = {};
     made.session = manager_->entry(i);

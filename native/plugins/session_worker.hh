@@ -59,7 +59,7 @@ class SessionWorker final : private SessionSink {
   void began(bricks_session& session) noexcept override;
   void lifecycle(std::span<bricks_event> events) noexcept override;
   void packets(std::span<bricks_event> events) noexcept override;
-  void settled(uint32_t from, uint32_t to) noexcept override;
+  void settled(std::span<const Index> places) noexcept override;
   void over(bricks_session& session) noexcept override;
   void follow_fragments() noexcept;
   void look_at_fates(std::span<bricks_event> events) noexcept;

@@ -16,7 +16,6 @@ struct WorkerGeneration {
     const bricks_plugin* functions;
     void* state = nullptr;  // what worker_init made
     bool started = false;
-    bool told = false;  // its first error
     uint32_t turn = 0;  // of the clock's sampling
   };
 

@@ -190,7 +190,7 @@ bool SessionManager::give_way(SessionList list) noexcept {
   return true;
 }
 
-// A session's packets go in as many waves as there are of them.
+// A session's packets go in as many waves as there are of them; behind those, packets of none.
 void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
   Index wave_of[kBatchMax];
   if (++batch_number_ == 0) {
@@ -220,10 +220,12 @@ void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
     ends[w] = sum;
     sum += count;
   }
+  uint32_t end = sum;
   for (uint32_t i = from; i < to; ++i) {
-    if (entries_[i]) order_[ends[wave_of[i]]++] = static_cast<Index>(i);
+    order_[entries_[i] ? ends[wave_of[i]]++ : end++] = static_cast<Index>(i);
   }
-  std::fill_n(order_ + sum, kSessionAhead, sum ? order_[sum - 1] : Index{0});
+  alone_ = end - sum;
+  std::fill_n(order_ + end, kSessionAhead, order_[0]);
 }
 
 const bricks_session* SessionManager::find(const Batch& batch, Index packet) const noexcept {

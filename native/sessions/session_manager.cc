@@ -65,9 +65,10 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
     uint32_t begin = 0;
     for (uint32_t w = 0; w < waves_; ++w) {
       wave(begin, wave_end_[w], sink);
+      sink.settled({order_ + begin, wave_end_[w] - begin});
       begin = wave_end_[w];
     }
-    sink.settled(from, to);
+    if (alone_) sink.settled({order_ + begin, alone_});
     // None of this batch's packets knows entries from here on.
     const uint64_t lingering = std::max(table_.capacity() / kLingeringShare, kLingeringMin);
     for (uint32_t i = from; i < to && counts_.lingering > lingering; ++i) {

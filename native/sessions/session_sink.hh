@@ -17,8 +17,8 @@ class SessionSink {
   // PACKET of a wave; whatever else comes of a packet (payload, records) is for the sink to make of
   // it now. It may close() sessions.
   virtual void packets(std::span<bricks_event> events) noexcept = 0;
-  // Packets `from` to `to` of a run, which is not over, have been through all of it.
-  virtual void settled(uint32_t from, uint32_t to) noexcept = 0;
+  // These packets of a run, by place, are through, before others of their sessions are.
+  virtual void settled(std::span<const uint16_t> places) noexcept = 0;
   virtual void over(bricks_session& session) noexcept = 0;  // after its CLOSING
 
  protected:

@@ -44,7 +44,9 @@ bool believes_reset(const TcpTrack& track, uint32_t side, const TcpSegment& segm
   if (from.state == TcpEndState::inactive) {
     // The answer to a SYN must acknowledge it; what has acknowledged nothing believes no more.
     if (to_knows) return segment.seq == to.acked;
-    return (segment.flags & kTcpAck) && segment.ack == to.next;
+    const uint32_t isn = track.isn[1 - side];
+    return segment.flags & kTcpAck && ahead(segment.ack, isn) > 0 &&
+           ahead(segment.ack, to.next) <= 0;
   }
   if (!to_knows) return segment.seq == from.next;
   return ahead(segment.seq, to.acked) >= 0 && ahead(segment.seq, later(from.next, to.acked)) <= 0;

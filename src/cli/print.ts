@@ -80,18 +80,7 @@ function figuresTable(engines: Status['engines']): string {
   return formatTable(['ENGINE', 'OF', 'FIGURES'], rows);
 }
 
-function queueGroupsTable(groups: Status['queue_groups']): string {
-  const rows = groups.map(({ id, options, counts }) => [
-    String(id),
-    String(options['kind']),
-    options['cir'] === 0 ? '-' : Number(options['cir']),
-    options['aqm'] === 'none' ? '-' : String(options['aqm']),
-    ...figuresInWords(counts),
-  ]);
-  return formatTable(['QUEUE GROUP', 'KIND', 'BYTES/S', 'AQM', 'PACKETS'], rows);
-}
-
-export function printStatus({ engines, queue_groups: groups }: Status): string {
+export function printStatus({ engines }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
   }
@@ -154,7 +143,6 @@ export function printStatus({ engines, queue_groups: groups }: Status): string {
     printTaps(engines) +
     section('Draining', drainingTable(engines)) +
     section('Figures', figuresTable(engines)) +
-    section('Queue groups', queueGroupsTable(groups)) +
     section('Warnings', warnings.join(''))
   );
 }

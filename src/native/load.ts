@@ -5,10 +5,6 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BricksError } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
-import type { ScriptBinding } from './scripts.ts';
-
-/** All of the addon: what engines are made of, and what runs plugins in TypeScript. */
-export type Addon = NativeBinding & ScriptBinding;
 
 /** The nearest folder upwards that holds package.json: the same from src/ and from dist/src/. */
 export function packageRoot(): string {
@@ -21,10 +17,10 @@ export function packageRoot(): string {
   return folder;
 }
 
-let loaded: Addon | undefined;
+let loaded: NativeBinding | undefined;
 
 /** The addon, ready for use. Throws `unsupported` when it is not built or does not load. */
-export function loadBinding(): Addon {
+export function loadBinding(): NativeBinding {
   if (loaded !== undefined) return loaded;
   // Another build (sanitizers, faults) by its folder's name.
   const build = process.env['BRICKS_BUILD'] ?? 'release';
@@ -36,7 +32,7 @@ export function loadBinding(): Addon {
     );
   }
   try {
-    loaded = createRequire(import.meta.url)(file) as Addon;
+    loaded = createRequire(import.meta.url)(file) as NativeBinding;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BricksError(

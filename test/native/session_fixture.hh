@@ -100,7 +100,7 @@ struct Log final : SessionSink {
       }
     }
   }
-  void settled(uint32_t, uint32_t) noexcept override {}
+  void settled(std::span<const uint16_t>) noexcept override {}
   void over(bricks_session& session) noexcept override {
     CHECK_EQ(stage[session.id], 4);
     stage[session.id] = 5;

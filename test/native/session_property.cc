@@ -82,7 +82,7 @@ struct ByTuple final : SessionSink {
       say({&event, 1});
     }
   }
-  void settled(uint32_t, uint32_t) noexcept override {}
+  void settled(std::span<const uint16_t>) noexcept override {}
   void over(bricks_session& session) noexcept override { log.over(session); }
 };
 

@@ -17,6 +17,7 @@ static const char *const figures[] = {"opening", "active",  "packets", "payload"
                                       "records", "closing", "bytes",   0};
 static const bricks_option options[] = {
     {"lines", "a line for each session that ends", 'b', "false"},
+    {"file", "where to", 's', ""},
     {0, 0, 0, 0},
 };
 

@@ -12,7 +12,6 @@ import type {
   PluginRow,
   RuleInfo,
 } from '../../../src/native/binding.ts';
-import { NoQueues } from './no-queues.ts';
 
 export const emptyCell: LedgerCell = {
   packets: 0,
@@ -79,7 +78,7 @@ function fail(code: ErrorCode, message: string): never {
   throw new BricksError(code, message);
 }
 
-export class FakeBinding extends NoQueues implements NativeBinding {
+export class FakeBinding implements NativeBinding {
   explain(): never {
     throw new Error('no packets here');
   }
@@ -237,6 +236,7 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   }
 
   closeRules(): void {}
+
   addRules(): number[] {
     return [];
   }
