@@ -50,7 +50,7 @@ class PinnedBalancer final : public Brick {
   static constexpr uint16_t kFirstPlace = kSessionPinsMax + 1;
   static_assert(uint32_t{kFirstPlace} + kOutletsMax <= 65536);
   struct Counts {  // engine's thread
-    uint64_t pinned = 0, unpinned = 0, moved = 0, related = 0;
+    uint64_t pinned = 0, unpinned = 0, moved = 0, related = 0, steered = 0;
   };
 
   PinnedBalancer(const BalancerOptions& options, SessionTable* table);
@@ -61,6 +61,7 @@ class PinnedBalancer final : public Brick {
                   bool* anew) noexcept;
   uint16_t begin(const Batch& batch, Index packet, uint64_t digest, uint8_t bits) noexcept;
   uint16_t move(const Batch& batch, Index packet, uint64_t digest) noexcept;
+  void steer(const Batch& batch, const Index* picks, uint32_t count) noexcept;
   uint32_t choose(const Batch& batch, Index packet, uint64_t digest) const noexcept;
   uint32_t least_loaded(uint32_t first) const noexcept;
   void read(const Batch& batch, Index packet, uint64_t word, uint64_t digest) noexcept;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/application.hh"
+
 namespace bricks {
 
 namespace {
@@ -28,6 +30,9 @@ constexpr OptionDescriptor kOptions[] = {
      "or its flows go to the other outputs"},
     {"drain", OptionType::text_list, "", 0, 0, nullptr,
      "outputs that get no new flows and keep those they have until they end; needs pin"},
+    {"applications", OptionType::text_list, "", 0, 0, nullptr,
+     "dns=OUTPUT, tls=OUTPUT, ...: where flows go as soon as a Session brick before this one knows "
+     "what they speak; needs pin"},
 };
 
 Status wrong(const std::string& what) { return {Code::invalid_argument, "LoadBalancer: " + what}; }
@@ -76,6 +81,36 @@ Status read_drain(const Options& options, const BrickPlace& place, BalancerOptio
   return wrong("drain: no output would be left for new flows");
 }
 
+Status read_applications(const Options& options, BalancerOptions* made) {
+  const auto* given = find_option<std::vector<std::string>>(options, "applications");
+  if (!given || given->empty()) return {};
+  if (!made->pin) {
+    return wrong(
+        "applications needs pin = true: most packets of a flow do not show what it speaks");
+  }
+  made->by_application.assign(256, UINT16_MAX);
+  for (const std::string& one : *given) {
+    const size_t equals = one.find('=');
+    const std::string name = one.substr(0, equals);
+    uint8_t number = BRICKS_PROTOCOL_UNKNOWN;
+    if (equals == std::string::npos || !protocol_from_name(name, &number) ||
+        number == BRICKS_PROTOCOL_UNKNOWN) {
+      return wrong("applications: \"" + one.substr(0, 80) + "\" must be NAME=OUTPUT, NAME one of " +
+                   (kProtocolChoices + sizeof "unknown"));
+    }
+    const std::string output = one.substr(equals + 1);
+    const auto found = std::find(made->names.begin(), made->names.end(), output);
+    if (found == made->names.end()) {
+      return wrong("applications: it has no output " + output);
+    }
+    if (made->by_application[number] != UINT16_MAX) {
+      return wrong("applications: " + name + " is there twice; one output can have it");
+    }
+    made->by_application[number] = static_cast<uint16_t>(found - made->names.begin());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const OptionDescriptor> balancer_option_table() noexcept { return kOptions; }
@@ -103,7 +138,8 @@ Status read_balancer_options(const Options& options, const BrickPlace& place,
   made->level = place.level;
   made->names = place.outlet_names;
   Status status = read_weights(options, place, made);
-  return status.ok() ? read_drain(options, place, made) : status;
+  if (status.ok()) status = read_drain(options, place, made);
+  return status.ok() ? read_applications(options, made) : status;
 }
 
 }  // namespace bricks

@@ -21,6 +21,9 @@ struct BalancerOptions {
   std::vector<std::string> names;  // of the outlets
   std::vector<double> weights;     // one for each
   std::vector<bool> draining;      // no new flows
+  // By enum bricks_protocol (256 of them), the outlet of what speaks that; UINT16_MAX: any. Empty:
+  // none is named.
+  std::vector<uint16_t> by_application;
 };
 
 std::span<const OptionDescriptor> balancer_option_table() noexcept;

@@ -79,6 +79,7 @@ void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
         if (look_.digest[k] == look_.digest[i]) look_.pin[k] = look_.pin[i];
       }
     }
+    if (batch.has_applications && !options_.by_application.empty()) steer(batch, picks, part);
     for (uint32_t i = 0; i < part; ++i) {
       uint16_t outlet = outlet_of_[look_.pin[i]];
       if (__builtin_expect(outlet == kGone, 0)) {
@@ -146,6 +147,23 @@ uint32_t PinnedBalancer::choose(const Batch& batch, Index packet, uint64_t diges
   return options_.placement == Placement::least_loaded ? least_loaded(home) : home;
 }
 
+// Flows that are known to speak what an output is named for go there, from this packet on.
+void PinnedBalancer::steer(const Batch& batch, const Index* picks, uint32_t count) noexcept {
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint16_t outlet = options_.by_application[batch.applications[picks[i]]];
+    if (outlet == UINT16_MAX || look_.pin[i] == pins_[outlet] || !placer_.is_open(outlet)) continue;
+    uint64_t* word = table_->find(look_.digest[i]);
+    if (!word) {
+      look_.pin[i] = static_cast<uint16_t>(kFirstPlace + outlet);
+      continue;
+    }
+    look_.pin[i] = pins_[outlet];
+    if (word_pin(*word) == pins_[outlet]) continue;
+    table_->repin(word, pins_[outlet]);
+    ++counts_->steered;
+  }
+}
+
 // From `first` on, so that outputs with equal loads take turns.
 uint32_t PinnedBalancer::least_loaded(uint32_t first) const noexcept {
   const auto count = static_cast<uint32_t>(pins_.size());
@@ -189,6 +207,7 @@ uint32_t PinnedBalancer::figures(Figure* to) const noexcept {
   to[count++] = {"unpinned", counts_->unpinned};
   to[count++] = {"moved", counts_->moved};
   to[count++] = {"related", counts_->related};
+  to[count++] = {"steered", counts_->steered};
   to[count++] = {"draining", draining};
   return count;
 }

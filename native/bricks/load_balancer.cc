@@ -13,6 +13,7 @@ constexpr FigureDescriptor kFigures[] = {
     {"related",
      "flows that follow the one that announced them (FTP data, RTP of SIP and RTSP, TFTP)"},
     {"draining", "live flows of outputs that drain"},
+    {"steered", "flows that went to the output of what they speak, once that was known"},
 };
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {
@@ -33,7 +34,11 @@ extern const BrickType kLoadBalancer = {
         "addresses alone. Fragments and ICMP errors go with the flow they belong to; what is not "
         "IP goes by its pair of MAC addresses. A live flow is pinned: it keeps its output until "
         "it has ended or the output is gone. New flows go by `placement`; shares are even, or as "
-        "`weights` say. A flow for which the session table has no room goes by the hash.",
+        "`weights` say. A flow for which the session table has no room goes by the hash. With "
+        "`applications` and a Session brick before it, a flow goes to the output named for what it "
+        "speaks from the packet on that shows it: all of a DNS, QUIC or NTP conversation, of TLS "
+        "or HTTP all but the handshake of TCP, which goes by `placement`. There it stays. Such an "
+        "output gets other flows, too, unless its weight is 0.",
     .inputs = {1, kInletsMax},
     .outputs = {1, kOutletsMax},
     .duplicates = false,

@@ -8,24 +8,6 @@
 
 namespace bricks {
 
-namespace {
-
-constexpr const char* kNames[BRICKS_PROTOCOL_COUNT] = {
-    "unknown", "dns", "http", "tls", "quic", "ssh", "sip", "rtp", "ftp", "dhcp", "ntp"};
-
-}  // namespace
-
-const char* protocol_name(uint8_t protocol) noexcept {
-  return kNames[protocol < BRICKS_PROTOCOL_COUNT ? protocol : 0];
-}
-
-uint8_t protocol_number(const char* name) noexcept {
-  for (uint8_t i = 1; i < BRICKS_PROTOCOL_COUNT; ++i) {
-    if (std::string_view(kNames[i]) == name) return i;
-  }
-  return BRICKS_PROTOCOL_UNKNOWN;
-}
-
 uint8_t* Inspection::take_buffer() const noexcept {
   uint8_t* buffer = bench.free_buffer;
   if (buffer) {

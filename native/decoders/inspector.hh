@@ -91,9 +91,4 @@ class Inspectors {
   InspectorCounts counts_;
 };
 
-// "dns", "http", ...; "unknown" beyond.
-const char* protocol_name(uint8_t protocol) noexcept;
-// The number of a name; UNKNOWN where there is none of it.
-uint8_t protocol_number(const char* name) noexcept;
-
 }  // namespace bricks

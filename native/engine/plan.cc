@@ -44,6 +44,7 @@ void Plan::hand_over(Node& node, const Index* picks, uint32_t count) noexcept {
 void Plan::decode_input(uint32_t input, const HashSeed& seed) noexcept {
   Batch& batch = inputs[input]->batch;
   batch.decoded = reads_flows_;
+  batch.has_applications = false;
   if (!reads_flows_) return;
   const uint32_t first = std::min(batch.count, kPrefetchAhead);
   for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
@@ -151,6 +152,7 @@ Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& 
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
     Outlets outlets(node.lists, node.slot->cell, node.cuts.get(), node.cuts_before);
     batch.count = 0;
+    batch.has_applications = false;
     batch.source = &node.slot->source;
     batch.now = now;
     brick.release(batch, now, all || node.leaving, outlets);

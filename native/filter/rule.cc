@@ -5,6 +5,7 @@
 
 #include "filter/rule_address.hh"
 #include "mem/limits.hh"
+#include "wire/application.hh"
 #include "wire/bytes.hh"
 
 namespace bricks {
@@ -15,7 +16,7 @@ constexpr OptionDescriptor kFields[] = {
     {"id", OptionType::integer, "", 1, 4294967295, nullptr,
      "number of the rule; the next free one where none is given"},
     {"kind", OptionType::text, "", 0, 0, "connection|flow|address|mac|expression",
-     "what is matched; found out where one of address, mac, expression is given"},
+     "what is matched; found out where one of address, mac, expression, application is given"},
     {"expression", OptionType::text, "", 0, 0, nullptr, "libpcap expression (pcap-filter(7))"},
     {"address", OptionType::text, "", 0, 0, nullptr,
      "address: source or target, an IPv4 or IPv6 address with or without /PREFIX"},
@@ -30,6 +31,9 @@ constexpr OptionDescriptor kFields[] = {
     {"protocol", OptionType::text, "", 0, 0, nullptr,
      "connection, flow, address: tcp, udp, icmp, icmp6, sctp, gre, esp, ah or 0 to 255; any where "
      "it is not given"},
+    {"application", OptionType::text, "", 0, 0, kProtocolChoices,
+     "connection, flow, address: what the packet's session speaks, as a Session brick before this "
+     "one knows it; unknown: not known, or not yet"},
     {"action", OptionType::text, "", 0, 0, "drop|pass|copy|sample|slice|limit",
      "what happens; found out where one of the fields below is given, else drop"},
     {"copy_to", OptionType::text, "", 0, 0, nullptr,
@@ -46,8 +50,8 @@ constexpr OptionDescriptor kFields[] = {
      "seconds until the rule goes away by itself; 0, or not given: never"},
 };
 
-const char* const kMatchFields[] = {"kind", "expression", "address",  "mac",     "src",
-                                    "dst",  "src_port",   "dst_port", "protocol"};
+const char* const kMatchFields[] = {"kind", "expression", "address",  "mac",      "src",
+                                    "dst",  "src_port",   "dst_port", "protocol", "application"};
 const char* const kActionFields[] = {
     "action", "copy_to", "sample", "slice", "packets_per_second", "bits_per_second"};
 
@@ -114,6 +118,14 @@ void add_protocol(Reader& in, RuleKey* key) {
   key->key[at] |= number << 32;
 }
 
+void add_application(Reader& in, RuleKey* key) {
+  uint8_t number = 0;
+  if (!in.has("application") || !protocol_from_name(in.text("application"), &number)) return;
+  const uint32_t at = rule_words(key->family) - 1;
+  key->mask[at] |= uint64_t{0xff} << 40;
+  key->key[at] |= uint64_t{number} << 40;
+}
+
 void add_ports(uint64_t source, uint64_t target, RuleKey* key) {
   const uint32_t at = rule_words(key->family) - 1;
   key->mask[at] |= (source ? 0xffff : 0) | (target ? 0xffff0000u : 0);
@@ -159,10 +171,12 @@ void parse_mac(Reader& in, Rule* rule) {
 void parse_addresses(Reader& in, const std::string& kind, const Options& fields, Rule* rule) {
   const bool address = kind == "address";
   if (address) {
-    in.allow_only(kMatchFields, {"kind", "address", "protocol"}, "a rule of kind address");
+    in.allow_only(kMatchFields, {"kind", "address", "protocol", "application"},
+                  "a rule of kind address");
     if (!in.has("address")) in.refuse("a rule of kind address needs address = \"...\"");
   } else {
-    in.allow_only(kMatchFields, {"kind", "src", "dst", "src_port", "dst_port", "protocol"},
+    in.allow_only(kMatchFields,
+                  {"kind", "src", "dst", "src_port", "dst_port", "protocol", "application"},
                   "a rule of kind " + kind);
   }
   AddressPrefix source, target;
@@ -188,6 +202,7 @@ void parse_addresses(Reader& in, const std::string& kind, const Options& fields,
                 static_cast<uint64_t>(option_integer(fields, "dst_port")), &key);
     }
     add_protocol(in, &key);
+    add_application(in, &key);
     rule->keys.push_back(key);
   }
   if (kind != "flow") add_reverse(&rule->keys);
@@ -199,11 +214,12 @@ void parse_match(Reader& in, Options* fields, Rule* rule) {
     for (const char* each : {"expression", "address", "mac"}) {
       if (in.has(each)) kind = each;
     }
+    if (kind.empty() && in.has("application")) kind = "connection";
   }
   if (kind.empty()) {
     in.refuse(
         "it says not what to match; give kind = \"connection\" or \"flow\" with src, dst, "
-        "src_port, dst_port, protocol; or address, mac or expression");
+        "src_port, dst_port, protocol, application; or address, mac, expression or application");
     return;
   }
   (*fields)["kind"] = kind;

@@ -23,7 +23,8 @@ inline constexpr uint32_t kRuleFamilies = 3;
 //   ipv4: [0] source | target << 32, as native loads; [1] ports and protocol
 //   ipv6: [0] [1] source, [2] [3] target, as native loads; [4] ports and protocol
 //   mac:  [0] source, [1] target, 48 bits each
-// Ports and protocol: source port | target port << 16 | protocol << 32, in host order.
+// Ports and protocol: source port | target port << 16 | protocol << 32 | application << 40, in
+// host order; the application is enum bricks_protocol.
 inline constexpr uint32_t kRuleWords = 5;
 using RuleWords = std::array<uint64_t, kRuleWords>;
 

@@ -89,9 +89,13 @@ void RuleMatcher::read_headers(const Batch& batch, const Index* picks, uint32_t 
     const Packet& packet = batch.packets[picks[i]];
     const auto [network, version] = outer_header(batch, picks[i]);
     if (version == 4) {
-      if (read_v4(packet, network, words_[0][v4.count])) v4.packet[v4.count++] = picks[i];
+      if (!read_v4(packet, network, words_[0][v4.count])) continue;
+      words_[0][v4.count][1] |= uint64_t{application(batch, picks[i])} << 40;
+      v4.packet[v4.count++] = picks[i];
     } else if (version == 6) {
-      if (read_v6(packet, network, words_[1][v6.count])) v6.packet[v6.count++] = picks[i];
+      if (!read_v6(packet, network, words_[1][v6.count])) continue;
+      words_[1][v6.count][4] |= uint64_t{application(batch, picks[i])} << 40;
+      v6.packet[v6.count++] = picks[i];
     }
   }
 }

@@ -70,6 +70,7 @@ HeldPackets::Place HeldPackets::take(const Batch& batch, Index index, uint32_t c
   entry.source = batch.source;
   entry.link = batch.link;
   entry.decoded = batch.decoded;
+  entry.application = application(batch, index);
   entry.next = kNowhere;
   return place;
 }
@@ -79,6 +80,7 @@ void HeldPackets::begin(Batch& batch) noexcept {
   batch.not_ip = 0;
   batch.padded = true;
   batch.plain = true;
+  batch.has_applications = true;
   batch.region = nullptr;
 }
 
@@ -95,6 +97,7 @@ bool HeldPackets::give(Place place, Batch& batch) noexcept {
   batch.packets[i] = entry.packet;
   batch.wire_lengths[i] = entry.wire_length;
   batch.tags[i] = entry.tag;
+  batch.applications[i] = entry.application;
   if (entry.packet.flags & kPacketLayers) batch.layers[i] = entry.layers;
   batch.plain &= entry.packet.length <= kBufferPayload && !(entry.packet.flags & kPacketCut);
   batch.not_ip += entry.decoded && entry.packet.ip_version == 0;

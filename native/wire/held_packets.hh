@@ -65,6 +65,7 @@ class HeldPackets {
     uint32_t note;
     LinkType link;
     bool decoded;
+    uint8_t application;
   };
   struct Pool {
     uint8_t* base = nullptr;

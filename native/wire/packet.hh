@@ -91,6 +91,7 @@ struct Batch {
   // packets need not be asked of each. False says nothing.
   bool plain = false;
   bool decoded = false;            // wire/decode.hh has filled in what it adds
+  bool has_applications = false;   // a Session brick has filled in `applications`
   const Source* source = nullptr;  // engine: null: none that a brick was told of
   Nanos now = 0;                   // engine: wall-clock time of this breath
   bool packet_time = false;        // engine: sessions live by packets' times, not by the clock
@@ -106,10 +107,17 @@ struct Batch {
   // seed can make them.
   alignas(64) uint32_t tags[kBatchMax];
   Layers layers[kBatchMax];  // decode: read only where kPacketLayers is set
+  // What each packet's session speaks, as far as it is known: enum bricks_protocol. Read only where
+  // has_applications is set: by application().
+  uint8_t applications[kBatchMax];
 };
 
 inline uint32_t wire_length(const Batch& batch, uint32_t i) noexcept {
   return batch.packets[i].flags & kPacketCut ? batch.wire_lengths[i] : batch.packets[i].length;
+}
+
+inline uint8_t application(const Batch& batch, uint32_t i) noexcept {
+  return batch.has_applications ? batch.applications[i] : uint8_t{0};
 }
 
 }  // namespace bricks

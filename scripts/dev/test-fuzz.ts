@@ -1,5 +1,5 @@
-/** The step of `npm test` that fuzzes the packet decoder for a minute, and the readers of
- * announcements for a quarter of one (docs/flows.md). */
+/** The step of `npm test` that fuzzes the packet decoder for a minute, the readers of
+ * announcements for a quarter of one and those of payload for half of one (docs/flows.md). */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -21,6 +21,7 @@ interface Target {
 const targets: readonly Target[] = [
   { name: 'decode', share: 1, longest: 512, seeds: 'decode_corpus' },
   { name: 'announcements', share: 0.25, longest: 1500, dictionary: 'fuzz/announcements.dict' },
+  { name: 'payload', share: 0.5, longest: 4000, dictionary: 'fuzz/payload.dict' },
 ];
 
 function failed(target: string, why: string): Outcome {

@@ -179,6 +179,72 @@ TEST(balancer_drains_and_keeps_pins_when_options_change) {
   CHECK_EQ(world.set(names(4), options).code, Code::invalid_argument);
 }
 
+TEST(balancer_takes_flows_to_the_output_of_what_they_speak) {
+  constexpr uint32_t kFlows = 500;
+  World world;
+  Options options;
+  options["applications"] = std::vector<std::string>{"tls=eth0{2", "dns=eth0{1"};
+  CHECK(world.set(names(4), options).ok());
+  std::vector<uint32_t> first(kFlows);
+  for (uint32_t i = 0; i < kFlows; ++i) first[i] = world.flow(i);
+  // From the packet on that shows it, both ways, and for good.
+  const auto speak = [&](uint8_t protocol) {
+    world.batch->has_applications = true;
+    world.batch->applications[0] = protocol;
+  };
+  speak(BRICKS_PROTOCOL_TLS);
+  for (uint32_t i = 0; i < kFlows; i += 2) CHECK_EQ(world.flow(i), 2u);
+  speak(BRICKS_PROTOCOL_UNKNOWN);
+  for (uint32_t i = 0; i < kFlows; ++i) CHECK_EQ(world.flow(i, true), i % 2 ? first[i] : 2u);
+  world.batch->has_applications = false;
+  for (uint32_t i = 0; i < kFlows; ++i) CHECK_EQ(world.flow(i), i % 2 ? first[i] : 2u);
+  uint64_t elsewhere = 0;
+  for (uint32_t i = 0; i < kFlows; i += 2) elsewhere += first[i] != 2;
+  CHECK_EQ(world.figure("steered"), elsewhere);
+  // One that no output is named for, and one that a plugin has made up.
+  speak(BRICKS_PROTOCOL_SSH);
+  for (uint32_t i = 1; i < kFlows; i += 2) CHECK_EQ(world.flow(i), first[i]);
+  speak(255);
+  for (uint32_t i = 1; i < kFlows; i += 2) CHECK_EQ(world.flow(i), first[i]);
+  // A flow that begins with it.
+  speak(BRICKS_PROTOCOL_DNS);
+  for (uint32_t i = kFlows; i < 2 * kFlows; ++i) CHECK_EQ(world.flow(i), 1u);
+}
+
+TEST(balancer_lost_output_of_an_application_gets_nothing) {
+  World world;
+  Options options;
+  options["applications"] = std::vector<std::string>{"tls=eth0{2"};
+  options["on_loss"] = std::string("failover");
+  CHECK(world.set(names(4), options).ok());
+  world.batch->has_applications = true;
+  world.batch->applications[0] = BRICKS_PROTOCOL_TLS;
+  CHECK_EQ(world.flow(1), 2u);
+  world.brick->outlet_changed(2, OutletState::lost);
+  const uint32_t other = world.flow(1);
+  CHECK(other != 2u);
+  CHECK_EQ(world.flow(1), other);
+  world.brick->outlet_changed(2, OutletState::ready);
+  CHECK_EQ(world.flow(1), 2u);
+}
+
+TEST(balancer_refuses_applications_by_name) {
+  World world;
+  const auto code = [&](std::vector<std::string> applications, bool pin = true) {
+    Options options;
+    options["applications"] = std::move(applications);
+    options["pin"] = pin;
+    return world.set(names(4), options).code;
+  };
+  CHECK_EQ(code({"tls=eth0{2"}), Code::ok);
+  CHECK_EQ(code({"tls=eth0{2"}, false), Code::invalid_argument);
+  CHECK_EQ(code({"tls=eth0{7"}), Code::invalid_argument);
+  CHECK_EQ(code({"smtp=eth0{2"}), Code::invalid_argument);
+  CHECK_EQ(code({"unknown=eth0{2"}), Code::invalid_argument);
+  CHECK_EQ(code({"tls"}), Code::invalid_argument);
+  CHECK_EQ(code({"tls=eth0{2", "tls=eth0{1"}), Code::invalid_argument);
+}
+
 TEST(balancer_explains) {
   World world;
   CHECK(world.set(names(4)).ok());

@@ -8,6 +8,7 @@
 #include "bricks/balancer.hh"
 #include "check.hh"
 #include "pipe_fixture.hh"
+#include "wire/application.hh"
 #include "wire/decode.hh"
 
 namespace bricks::balancing {

@@ -63,6 +63,45 @@ TEST(filter_rules_go_before_the_expression) {
   CHECK_EQ(filter.dropped(Drop::filtered), 2u);
 }
 
+TEST(filter_matches_what_sessions_speak) {
+  LoneFilter filter({{"default", std::string("drop")}});
+  filter.add({{"application", std::string("tls")}, {"action", std::string("pass")}});
+  Header six;
+  six.v6 = true;
+  std::vector<Bytes> some = frames(3);
+  some.push_back(frame_of(six));
+  filter.push(some);  // no Session brick was here
+  CHECK_EQ(filter.count_of(0), 0u);
+  filter.batch->has_applications = true;
+  const uint8_t speak[] = {BRICKS_PROTOCOL_TLS, BRICKS_PROTOCOL_DNS, BRICKS_PROTOCOL_UNKNOWN,
+                           BRICKS_PROTOCOL_TLS};
+  std::copy(speak, speak + 4, filter.batch->applications);
+  filter.push(some);
+  CHECK_EQ(filter.count_of(0), 2u);
+  CHECK(filter.has(0, 0) && filter.has(0, 3));
+  // With an address, in one direction; and all that is not known.
+  filter.add({{"kind", std::string("flow")},
+              {"src", std::string("10.0.0.1")},
+              {"application", std::string("dns")},
+              {"action", std::string("pass")}});
+  filter.push(some);
+  CHECK(filter.has(0, 1) && filter.count_of(0) == 3);
+  filter.add({{"application", std::string("unknown")}, {"action", std::string("pass")}});
+  filter.push(some);
+  CHECK_EQ(filter.count_of(0), 4u);
+  std::vector<uint32_t> ids;
+  for (const char* wrong : {"smtp", "TLS"}) {
+    CHECK_EQ(filter.list->add({{{"application", std::string(wrong)}}}, &ids).code,
+             Code::invalid_argument);
+  }
+  CHECK_EQ(
+      filter.list
+          ->add({{{"application", std::string("tls")}, {"mac", std::string("02:00:00:00:00:01")}}},
+                &ids)
+          .code,
+      Code::invalid_argument);
+}
+
 TEST(filter_copies_to_a_named_output) {
   LoneFilter filter({}, {"e{0", "e{1", "e{2"});
   filter.add(

@@ -10,6 +10,7 @@
 #include "check.hh"
 #include "filter/rule_list.hh"
 #include "pipe_fixture.hh"
+#include "wire/application.hh"
 
 namespace bricks {
 

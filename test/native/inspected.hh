@@ -8,6 +8,7 @@
 
 #include "check.hh"
 #include "decoders/inspector.hh"
+#include "wire/application.hh"
 
 namespace bricks::inspected {
 

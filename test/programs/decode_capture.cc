@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decoders/inspector.hh"
+#include "wire/application.hh"
 #include "ports/pcap_input.hh"
 #include "wire/decode.hh"
 #include "wire/flow_key.hh"
