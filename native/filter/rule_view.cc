@@ -2,6 +2,7 @@
 // fetches ahead of their use; expressions see only what no better rule has decided.
 #include "filter/rule_view.hh"
 
+#include "wire/application.hh"
 #include "wire/bytes.hh"
 #include "wire/decode.hh"
 

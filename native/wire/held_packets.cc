@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "wire/application.hh"
+
 namespace bricks {
 namespace {
 

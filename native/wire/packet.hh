@@ -108,16 +108,12 @@ struct Batch {
   alignas(64) uint32_t tags[kBatchMax];
   Layers layers[kBatchMax];  // decode: read only where kPacketLayers is set
   // What each packet's session speaks, as far as it is known: enum bricks_protocol. Read only where
-  // has_applications is set: by application().
+  // has_applications is set: wire/application.hh.
   uint8_t applications[kBatchMax];
 };
 
 inline uint32_t wire_length(const Batch& batch, uint32_t i) noexcept {
   return batch.packets[i].flags & kPacketCut ? batch.wire_lengths[i] : batch.packets[i].length;
-}
-
-inline uint8_t application(const Batch& batch, uint32_t i) noexcept {
-  return batch.has_applications ? batch.applications[i] : uint8_t{0};
 }
 
 }  // namespace bricks

@@ -249,8 +249,7 @@ class Captured {
     if (!find_transport(batch, i, &at, &end)) return;
     const uint8_t* header = packet.data + at;
     const bool tcp = key.protocol == 6;
-    if (tcp && end < at + 20) return;
-    const uint32_t bytes = tcp ? (header[12] >> 4) * 4u : 8u;
+    const uint32_t bytes = tcp && end >= at + 20 ? (header[12] >> 4) * 4u : 8u;
     if (bytes < (tcp ? 20u : 8u) || end < at + bytes) return;
     const bool opens = tcp && (header[13] & 0x12) == 2;
     const bool reverse = packet.flags & kPacketReverse;
