@@ -19,6 +19,8 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   mem: ['abi'],
   wire: ['abi', 'mem'],
   ports: ['abi', 'mem', 'wire'],
+  // Stellar's packet IO library: ports under its names, for C programs.
+  packet_io: ['abi', 'mem', 'wire', 'ports'],
   filter: ['abi', 'mem', 'wire'],
   sessions: ['abi', 'mem', 'wire'],
   streams: ['abi', 'mem', 'wire'],
@@ -59,8 +61,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // The witness of bricks verify: judges, and shares nothing with what it judges.
   witness: ['capture', 'errors'],
   lua: ['engine', 'flow', 'native', 'errors'],
+  // Plugins in TypeScript: their threads, what those run, and what their authors write with.
+  plugins: ['native', 'errors'],
   shell: ['protocol', 'errors'],
-  daemon: ['lua', 'engine', 'native', 'shell', 'protocol', 'errors'],
+  daemon: ['lua', 'plugins', 'engine', 'native', 'shell', 'protocol', 'errors'],
   // Types of `native` only: what snapshots and explanations look like; and doctor's binding.
   cli: ['daemon', 'doctor', 'witness', 'shell', 'engine', 'native', 'protocol', 'errors'],
   index: ['engine', 'flow', 'native', 'protocol', 'capture', 'traffic', 'errors'],

@@ -86,6 +86,7 @@ void measure_files_and_devices(const Wanted& wanted, Figures& figures);
 void measure_xdp(const Wanted& wanted, Figures& figures);
 void measure_tool_ports(const Wanted& wanted, Figures& figures);
 void measure_filter_rules(const Wanted& wanted, Figures& figures);
+void measure_queues(const Wanted& wanted, Figures& figures);
 void measure_sessions(const Wanted& wanted, Figures& figures);
 void measure_session_events(const Wanted& wanted, Figures& figures);
 void measure_lua_events(const Wanted& wanted, Figures& figures);

@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
   bench::measure_steering(wanted, figures);
   bench::measure_in_process(wanted, figures);
   bench::measure_filter_rules(wanted, figures);
+  bench::measure_queues(wanted, figures);
   bench::measure_sessions(wanted, figures);
   bench::measure_session_events(wanted, figures);
   bench::measure_lua_events(wanted, figures);

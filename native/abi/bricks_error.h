@@ -7,6 +7,7 @@ typedef enum {
   BRICKS_DONE = 0,
   BRICKS_EPERM = -1,      /* not yours: another plugin's lock, an object of another's */
   BRICKS_ENOENT = -2,     /* there is none of that name or number */
+  BRICKS_EIO = -5,        /* the system said no */
   BRICKS_ENOMEM = -12,    /* a bound is reached */
   BRICKS_EBUSY = -16,     /* another plugin holds the session's lock */
   BRICKS_EEXIST = -17,    /* it is there already */
@@ -14,6 +15,7 @@ typedef enum {
   BRICKS_ENOTSUP = -95,   /* not here */
   BRICKS_EALREADY = -114, /* you hold it already */
   BRICKS_ESTATE = -200,   /* not in this state of the session, or there is no packet */
+  BRICKS_EEOF = -202,     /* the input has ended: nothing will come any more */
   BRICKS_ENOCTX = -201    /* not from here: outside of a callback, or of another worker's session */
 } bricks_error;
 

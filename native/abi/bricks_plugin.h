@@ -10,7 +10,6 @@
  * takes the process with it, and is said to be yours. */
 #ifndef BRICKS_PLUGIN_H
 #define BRICKS_PLUGIN_H
-
 #include <stddef.h>
 
 #include "bricks_error.h"
@@ -74,19 +73,20 @@ typedef struct bricks_host {
    * does not keep up; counted. BRICKS_ENOENT: no file. */
   int (*emit)(uint32_t plugin, const char *line, size_t length);
   int (*add_figure)(uint32_t plugin, uint32_t figure, int64_t value); /* of bricks_plugin.figures */
+  /* Of the event's session, ICMP's of its packet: 30 characters and a 0. */
+  int (*community_id)(const bricks_event *, char *text);
 } bricks_host;
 
 typedef struct bricks_option {
   const char *name, *summary; /* one line each */
-  char type;                  /* 's' text, 'n' number, 'b' true or false */
+  char type;                  /* 's' text (of a list: a line each), 'n' number, 'b' true or false */
   const char *preset;         /* as text; 0: must be given */
 } bricks_option;
 
-typedef struct bricks_start {
+typedef struct bricks_start { /* the functions: of a declared option; a wrong name: 0 */
   const bricks_host *host;
   uint32_t plugin; /* your number */
   const char *name;
-  /* Of a declared option; a wrong name is a defect of the plugin: 0. */
   const char *(*text)(const struct bricks_start *, const char *option);
   double (*number)(const struct bricks_start *, const char *option);
   int (*flag)(const struct bricks_start *, const char *option);

@@ -7,7 +7,9 @@
 
 #include "addon/plugins.hh"
 #include "addon/proof.hh"
+#include "addon/queues.hh"
 #include "addon/rules.hh"
+#include "addon/scripts.hh"
 #include "addon/values.hh"
 #include "bricks/brick.hh"
 #include "mem/limits.hh"
@@ -173,6 +175,12 @@ constexpr struct {
     LIMIT(kSessionPinsMax),
     LIMIT(kSessionScopesMax),
     LIMIT(kSessionsPerTick),
+    LIMIT(kStreamConnectionsMax),
+    LIMIT(kStreamBytesMin),
+    LIMIT(kStreamBytesMax),
+    LIMIT(kStreamEvidenceMax),
+    LIMIT(kStreamSegmentsMax),
+    LIMIT(kStreamOverlapsMax),
     LIMIT(kQueueGroupsMax),
     LIMIT(kQueueRateMax),
     LIMIT(kQueueBurstMin),
@@ -212,6 +220,13 @@ constexpr struct {
     LIMIT(kMetadataEntriesMax),
     LIMIT(kMetadataBytesMax),
     LIMIT(kMetadataMemory),
+    LIMIT(kLuaSourceMax),
+    LIMIT(kLuaLoopsDefault),
+    LIMIT(kLuaLoopsMax),
+    LIMIT(kLuaLoopsAtStart),
+    LIMIT(kLuaMemoryMbDefault),
+    LIMIT(kLuaMemoryMbMax),
+    LIMIT(kLuaMessageMax),
 #undef LIMIT
 };
 
@@ -347,9 +362,11 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("stop", stop);
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
+  export_queues(env, exports);
   export_rules(env, exports);
   export_plugins(env, exports);
   export_proof(env, exports);
+  export_scripts(env, exports);
   add("sendDatagram", send_datagram);
   add("redirectOutput", redirect_output);
   return exports;

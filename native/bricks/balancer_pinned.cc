@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bricks/balancer.hh"
+#include "bricks/distribute.hh"
 #include "sessions/packet_bits.hh"
 
 namespace bricks {
@@ -62,7 +63,6 @@ void PinnedBalancer::collect(const Batch& batch, const Index* picks, uint32_t co
 }
 
 void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
-  Outlets::List* lists = out.lists();
   const auto count = static_cast<uint32_t>(in.size());
   // A packet that several ways bring here twice is twice in `in`: more than a batch, in parts.
   for (uint32_t begin_at = 0; begin_at < count; begin_at += kBatchMax) {
@@ -80,13 +80,14 @@ void PinnedBalancer::push(Batch& batch, Picks in, Outlets& out) noexcept {
       }
     }
     if (batch.has_applications && !options_.by_application.empty()) steer(batch, picks, part);
-    for (uint32_t i = 0; i < part; ++i) {
-      uint16_t outlet = outlet_of_[look_.pin[i]];
-      if (__builtin_expect(outlet == kGone, 0)) {
-        outlet = outlet_of_[move(batch, picks[i], look_.digest[i])];
-      }
-      *lists[outlet].end++ = picks[i];
+    uint16_t outlet[kBatchMax];
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < part; ++i) any |= outlet[i] = outlet_of_[look_.pin[i]];
+    static_assert(kOutletsMax <= 1u << 15);  // no others make kGone together
+    for (uint32_t i = 0; any == kGone && i < part; ++i) {
+      if (outlet[i] == kGone) outlet[i] = outlet_of_[move(batch, picks[i], look_.digest[i])];
     }
+    distribute(picks, outlet, part, out.lists());
   }
   counts_->pinned += count;
 }

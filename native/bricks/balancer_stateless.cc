@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bricks/balancer.hh"
+#include "bricks/distribute.hh"
 #include "bricks/modulo_hash.hh"
 
 namespace bricks {
@@ -36,9 +37,7 @@ class HashedBalancer final : public Brick {
   }
 
  private:
-  // Twice over the packets: looks at the table wait for nothing and so overlap, while lists wait
-  // for each other.
-  void push_part(const Batch& batch, Picks in, Outlets::List* lists) noexcept {
+  void push_part(const Batch& batch, Picks in, std::span<Outlets::List> lists) noexcept {
     const Entry* cells = rendezvous_.cells<Entry>();
     const uint32_t salt = rendezvous_.salt();
     const auto bucket = [&](Index i) noexcept {
@@ -47,17 +46,25 @@ class HashedBalancer final : public Brick {
       // Each level multiplies by another odd number: a balancer behind a balancer decides anew.
       return (hash * salt) >> (32 - Rendezvous::kBucketBits);
     };
-    Entry found[kBatchMax];
+    uint16_t found[kBatchMax];
     const Index* const picks = in.data();
     const auto count = static_cast<uint32_t>(in.size());
-    for (uint32_t k = 0; k < count; ++k) found[k] = cells[bucket(picks[k])];
+    uint32_t any = 0;
     for (uint32_t k = 0; k < count; ++k) {
-      uint32_t outlet = found[k];
-      if (__builtin_expect(outlet == 0, 0)) outlet = rendezvous_.settle(bucket(picks[k])) + 1;
-      *lists[outlet - 1].end++ = picks[k];
+      const uint32_t outlet = uint32_t{cells[bucket(picks[k])]} - 1;
+      any |= outlet;
+      found[k] = static_cast<uint16_t>(outlet);
     }
+    static_assert(kOutletsMax <= kUnknown);
+    for (uint32_t k = 0; any >= kUnknown && k < count; ++k) {
+      if (found[k] >= kUnknown) {
+        found[k] = static_cast<uint16_t>(rendezvous_.settle(bucket(picks[k])));
+      }
+    }
+    distribute(picks, found, count, lists);
   }
 
+  static constexpr uint32_t kUnknown = 1u << 15;
   Rendezvous rendezvous_;
   FlowRule rule_;
   bool failover_;

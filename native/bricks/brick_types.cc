@@ -4,12 +4,12 @@
 namespace bricks {
 
 extern const BrickType kLoadBalancer, kDuplicator, kPcapWriter, kMerge, kFilter, kPcapReader,
-    kDummy, kDeduplicator, kSession;
+    kDummy, kDeduplicator, kSession, kQueue;
 
 std::span<const BrickType* const> brick_types() noexcept {
-  static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator,   &kPcapWriter,
-                                         &kMerge,        &kFilter,       &kPcapReader,
-                                         &kDummy,        &kDeduplicator, &kSession};
+  static const BrickType* const all[] = {&kLoadBalancer, &kDuplicator, &kPcapWriter, &kMerge,
+                                         &kFilter,       &kPcapReader, &kDummy,      &kDeduplicator,
+                                         &kSession,      &kQueue};
   return all;
 }
 

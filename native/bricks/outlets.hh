@@ -60,8 +60,8 @@ class Outlets {
     }
     return most;
   }
-  // Raw access for a loop that fills many lists (LoadBalancer).
-  List* lists() noexcept { return lists_.data(); }
+  // Raw access for what fills many lists (bricks/distribute.hh).
+  std::span<List> lists() noexcept { return lists_; }
   LedgerCell& cell() noexcept { return cell_; }
 
  private:

@@ -33,16 +33,25 @@ int complain(const std::string& what) {
   return kUsage;
 }
 
-bool parse_flows(const char* text, uint32_t* flows) {
+}  // namespace
+
+bool parse_number(const char* text, uint32_t most, uint32_t* number) {
   if (!*text || std::strspn(text, "0123456789") != std::strlen(text) || std::strlen(text) > 9) {
     return false;
   }
-  const unsigned long value = std::strtoul(text, nullptr, 10);
-  *flows = static_cast<uint32_t>(value);
-  return value >= 1 && value <= kFlowsMax;
+  const auto value = static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
+  *number = value;
+  return value >= 1 && value <= most;
 }
 
-}  // namespace
+std::string wrong_files(const std::vector<std::string>& files) {
+  size_t inputs = 0;
+  for (const std::string& file : files) {
+    if (file.empty()) return "a capture's name is empty";
+    inputs += file == "-";
+  }
+  return inputs > 1 ? "standard input ('-') can be read only once" : "";
+}
 
 int parse_options(int argc, char** argv, FlowOptions* options) {
   enum { kTsv = 256, kJson, kFlows };
@@ -61,7 +70,7 @@ int parse_options(int argc, char** argv, FlowOptions* options) {
         json = true;
         break;
       case kFlows:
-        if (!parse_flows(optarg, &options->flows)) {
+        if (!parse_number(optarg, kFlowsMax, &options->flows)) {
           return complain("--flows wants a number from 1 to " + std::to_string(kFlowsMax) +
                           ", not '" + optarg + "'");
         }
@@ -83,12 +92,8 @@ int parse_options(int argc, char** argv, FlowOptions* options) {
     fputs(kUsageText, stderr);
     return kUsage;
   }
-  size_t streams = 0;
-  for (const std::string& file : options->files) {
-    if (file.empty()) return complain("a capture's name is empty");
-    streams += file == "-";
-  }
-  if (streams > 1) return complain("standard input ('-') can be read only once");
+  const std::string wrong = wrong_files(options->files);
+  if (!wrong.empty()) return complain(wrong);
   return -1;
 }
 

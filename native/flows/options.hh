@@ -1,4 +1,4 @@
-// bricks-flows: the command line.
+// bricks-flows: the command line; exit codes of all programs here.
 #pragma once
 
 #include <string>
@@ -16,6 +16,11 @@ struct FlowOptions {
   bool quiet = false;
   uint32_t flows = kFlowsDefault;
 };
+
+// A number from 1 to `most`; else false.
+bool parse_number(const char* text, uint32_t most, uint32_t* number);
+// What is wrong with the names of captures; empty: nothing.
+std::string wrong_files(const std::vector<std::string>& files);
 
 // -1: go on with *options; else the exit code: everything to say has been said.
 int parse_options(int argc, char** argv, FlowOptions* options);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "flows/community_id.hh"
+#include "flows/row_text.hh"
 
 namespace bricks::flows {
 namespace {
@@ -30,12 +31,6 @@ std::string protocol_text(uint8_t number) {
   return std::to_string(number);
 }
 
-std::string address_text(const FlowKey& key, int end) {
-  char text[INET6_ADDRSTRLEN];
-  inet_ntop(key.ip_version == 4 ? AF_INET : AF_INET6, key.address[end], text, sizeof text);
-  return text;
-}
-
 std::string time_text(Nanos time) {
   char text[32];
   snprintf(text, sizeof text, "%llu.%09llu", static_cast<unsigned long long>(time / 1'000'000'000),
@@ -43,32 +38,9 @@ std::string time_text(Nanos time) {
   return text;
 }
 
-// One cell after the other: for TSV as they are, for JSON with names, and quotes around words.
-class Row {
- public:
-  Row(bool json, std::string* text) : json_(json), text_(text) {
-    if (json_) *text_ += '{';
-  }
-  void word(const std::string& value) { add(value, json_); }
-  void number(uint64_t value) { add(std::to_string(value), false); }
-  void time(Nanos value) { add(time_text(value), false); }
-  void end() { *text_ += json_ ? "}\n" : "\n"; }
-
- private:
-  void add(const std::string& value, bool quoted) {
-    if (column_ > 0) *text_ += json_ ? ',' : '\t';
-    if (json_) *text_ += '"' + std::string(kColumns[column_]) + "\":";
-    *text_ += quoted ? '"' + value + '"' : value;
-    ++column_;
-  }
-  const bool json_;
-  std::string* const text_;
-  size_t column_ = 0;
-};
-
 void append(const Flow& flow, bool json, std::string* text) {
   const int a = flow.a, b = 1 - flow.a;
-  Row row(json, text);
+  Row row(kColumns, json, text);
   row.word(level_name(flow.level));
   row.word(protocol_text(flow.key.protocol));
   for (const int end : {a, b}) {
@@ -80,8 +52,8 @@ void append(const Flow& flow, bool json, std::string* text) {
     row.number(side.bytes);
   }
   for (const Side& side : flow.sides) row.number(side.payload);
-  row.time(flow.first);
-  row.time(flow.last);
+  row.number_text(time_text(flow.first));
+  row.number_text(time_text(flow.last));
   row.word(state_name(flow.state));
   row.word(reason_name(flow.reason));
   row.word(community_id(flow));
@@ -90,11 +62,7 @@ void append(const Flow& flow, bool json, std::string* text) {
 
 }  // namespace
 
-std::string tsv_head() {
-  std::string text;
-  for (const char* column : kColumns) text += (text.empty() ? "" : "\t") + std::string(column);
-  return text + "\n";
-}
+std::string tsv_head() { return tsv_head(kColumns); }
 
 void append_tsv(const Flow& flow, std::string* text) { append(flow, false, text); }
 void append_json(const Flow& flow, std::string* text) { append(flow, true, text); }

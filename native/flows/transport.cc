@@ -11,14 +11,6 @@ namespace {
 constexpr uint8_t kTcp = 6, kUdp = 17, kDccp = 33, kSctp = 132, kUdpLite = 136;
 constexpr uint8_t kIcmp = 1, kIcmp6 = 58;
 
-// Bytes of an IP packet that claim to be above its header, and where they begin.
-struct Body {
-  uint32_t at = 0;
-  uint32_t bytes = 0;  // on the wire
-  uint8_t protocol = 0;
-  bool first = true;  // no fragment, or a datagram's first
-};
-
 uint32_t less(uint32_t a, uint32_t b) noexcept { return a > b ? a - b : 0; }
 
 bool find_body4(const uint8_t* data, uint32_t length, uint32_t wire_length, uint32_t network,
@@ -114,6 +106,15 @@ void read_ports(const uint8_t* data, uint32_t left, const Body& body, Transport*
 
 }  // namespace
 
+bool find_body(const uint8_t* data, uint32_t length, uint32_t wire_length, uint32_t network,
+               uint8_t version, Body* body) noexcept {
+  const bool is_there = version == 4   ? find_body4(data, length, wire_length, network, body)
+                        : version == 6 ? find_body6(data, length, wire_length, network, body)
+                                       : false;
+  if (is_there && version == 4 && body->first) skip_authentication(data, length, body);
+  return is_there;
+}
+
 bool has_ports(uint8_t protocol) noexcept {
   return protocol == kTcp || protocol == kUdp || protocol == kDccp || protocol == kSctp ||
          protocol == kUdpLite;
@@ -123,11 +124,7 @@ Transport read_transport(const uint8_t* data, uint32_t length, uint32_t wire_len
                          uint32_t network, uint8_t version) noexcept {
   Transport found;
   Body body;
-  const bool is_there = version == 4   ? find_body4(data, length, wire_length, network, &body)
-                        : version == 6 ? find_body6(data, length, wire_length, network, &body)
-                                       : false;
-  if (!is_there) return found;
-  if (version == 4 && body.first) skip_authentication(data, length, &body);
+  if (!find_body(data, length, wire_length, network, version, &body)) return found;
   found.protocol = body.protocol;
   if (!body.first) {  // all of it is the datagram's
     found.payload = has_ports(body.protocol) ? body.bytes : 0;

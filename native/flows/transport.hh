@@ -6,6 +6,17 @@
 
 namespace bricks::flows {
 
+// What is above an IP header and its extensions.
+struct Body {
+  uint32_t at = 0;     // offset in the frame; perhaps beyond what was captured
+  uint32_t bytes = 0;  // on the wire
+  uint8_t protocol = 0;
+  bool first = true;  // no fragment, or a datagram's first
+};
+// False: there is no IP header of `version` at `network`.
+bool find_body(const uint8_t* data, uint32_t length, uint32_t wire_length, uint32_t network,
+               uint8_t version, Body* body) noexcept;
+
 struct Transport {
   uint8_t protocol = 0;        // behind all extension headers
   bool has_ports = false;      // the next two were captured

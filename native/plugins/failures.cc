@@ -14,7 +14,7 @@ void PluginManager::finish_detached(WorkerGeneration& generation, uint32_t place
     counts.add(PluginCount::detached);
     void** context = generation.context(session.owner_[0], place);
     if (*context) {
-      counts.add(PluginCount::ctx_leaks);
+      if (!generation.members[place].plugin->collects()) counts.add(PluginCount::ctx_leaks);
       free_context(generation, place, context);
     }
     if (known.holder == place + 1) release_lock(generation, known);
@@ -32,6 +32,11 @@ void PluginManager::fail(WorkerGeneration& generation, uint32_t place,
   SessionExtra& known = extra(session);
   const uint64_t bit = uint64_t{1} << place;
   plugin.counts().add(PluginCount::errors);
+  if (WorkerGeneration::Member& member = generation.members[place]; !member.told) {
+    member.told = true;
+    const std::string why = plugin.why(member.state);
+    if (!why.empty()) list_->warn(plugin.name() + ": " + why + " (the first error is told)");
+  }
   if (plugin.count_error()) {
     generation.disabled |= bit;
     list_->warn(plugin.name() + ": " + std::to_string(spec.max_errors_total) +

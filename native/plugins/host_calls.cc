@@ -2,7 +2,11 @@
 // a session is looked at only once it is known to be one of the call's.
 #include "plugins/host_calls.hh"
 
+#include <cstring>
+
 #include "plugins/plugin_manager.hh"
+#include "wire/bytes.hh"
+#include "wire/community_id.hh"
 
 namespace bricks {
 
@@ -251,6 +255,30 @@ int HostCalls::add_figure(uint32_t plugin, uint32_t figure, int64_t value) noexc
   return other ? other->add_figure(figure, value) : BRICKS_ENOENT;
 }
 
+int HostCalls::community_id(const bricks_event* event, char* text) noexcept {
+  if (!event || !event->session || !text) return BRICKS_EINVAL;
+  const bricks_session& session = *event->session;
+  const bricks_packet_view* packet = event->packet;
+  CommunityFlow flow{};
+  for (int i = 0; i < 2; ++i) {
+    flow.address[i] = session.address[i];
+    flow.port[i] = load_be16(reinterpret_cast<const uint8_t*>(&session.port[i]));
+  }
+  flow.ip_version = session.ip_version;
+  flow.protocol = session.protocol;
+  const bool icmp = flow.protocol == 1 || flow.protocol == 58;
+  if (icmp && packet && packet->transport && packet->transport + 2u <= packet->length) {
+    flow.has_icmp = true;
+    flow.icmp_type = packet->data[packet->transport];
+    flow.icmp_code = packet->data[packet->transport + 1];
+    if (event->direction == 1) std::swap(flow.address[0], flow.address[1]);
+  }
+  char made[kCommunityIdSize];
+  bricks::community_id(flow, made);
+  std::memcpy(text, made, sizeof made);
+  return BRICKS_DONE;
+}
+
 PluginCounts& HostCalls::counts(const Place& found) noexcept {
   return found.generation->members[found.place].plugin->counts();
 }
@@ -267,7 +295,7 @@ const bricks_host* plugin_host() noexcept {
       HostCalls::del_metadata, HostCalls::lock,         HostCalls::unlock,
       HostCalls::set_output,   HostCalls::kill,         HostCalls::open_child,
       HostCalls::close_child,  HostCalls::create_group, HostCalls::delete_group,
-      HostCalls::emit,         HostCalls::add_figure,
+      HostCalls::emit,         HostCalls::add_figure,   HostCalls::community_id,
   };
   return &kHost;
 }

@@ -27,6 +27,7 @@ class HostCalls {
   static int delete_group(uint32_t group) noexcept;
   static int emit(uint32_t plugin, const char* line, size_t length) noexcept;
   static int add_figure(uint32_t plugin, uint32_t figure, int64_t value) noexcept;
+  static int community_id(const bricks_event*, char* text) noexcept;
 
  private:
   // A session of the call that the thread is in.

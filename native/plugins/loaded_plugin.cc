@@ -58,8 +58,7 @@ struct Registry {
 };
 
 Registry& registry() {
-  // Never destroyed: at exit() lists of plugins may go after it.
-  static Registry* const all = new Registry;
+  static Registry* const all = new Registry;  // engines that end with the process use it
   return *all;
 }
 

@@ -19,6 +19,9 @@ class LineWriter;  // plugins/line_writer.hh
 struct PluginCode {
   const bricks_plugin* functions = nullptr;  // good as long as `keeper`
   std::shared_ptr<void> keeper;              // library, scripts; goes after `exit`
+  bool collects = false;  // contexts are the host's to free: what is left in them is no leak
+  // Why the newest call failed; state: null for worker_init. Null: the language does not say.
+  std::string (*why)(void* plugin, void* state) = nullptr;
 };
 
 // no_such_file, unsupported, invalid_argument; messages begin with the plugin's name and say what
@@ -38,6 +41,8 @@ class LoadedPlugin {
 
   const bricks_plugin& functions() const noexcept { return *code_.functions; }
   void* keeper() const noexcept { return code_.keeper.get(); }
+  bool collects() const noexcept { return code_.collects; }
+  std::string why(void* state) const { return code_.why ? code_.why(instance_, state) : ""; }
   void* instance() const noexcept { return instance_; }  // what init made
   const PluginSpec& spec() const noexcept { return spec_; }
   const std::string& name() const noexcept { return spec_.name; }

@@ -1,6 +1,7 @@
 #include "plugins/loaders.hh"
 
 #include "plugins/lua_plugin.hh"
+#include "plugins/script_loader.hh"
 
 namespace bricks {
 
@@ -11,7 +12,7 @@ PluginLoader plugin_loader(PluginKind kind) noexcept {
     case PluginKind::lua:
       return load_lua;
     case PluginKind::script:
-      break;
+      return load_script;
   }
   return nullptr;
 }

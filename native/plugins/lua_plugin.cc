@@ -2,6 +2,7 @@
 #include "plugins/lua_plugin.hh"
 
 #include <memory>
+#include <mutex>
 
 #include "plugins/lua_state.hh"
 
@@ -54,7 +55,11 @@ class LuaPlugin {
     Status status = LuaState::open(that->sources_, &made);
     if (status.ok()) status = made->start(that->host_, that->number_, that->options_);
     if (status.ok()) status = made->call("worker_init", worker);
-    if (!status.ok()) return 1;
+    if (!status.ok()) {
+      const std::lock_guard lock(that->mutex_);
+      that->failure_ = std::move(status.message);
+      return 1;
+    }
     *state = made.release();
     return 0;
   }
@@ -67,6 +72,12 @@ class LuaPlugin {
   static void worker_exit(void* state) {
     const std::unique_ptr<LuaState> last(static_cast<LuaState*>(state));
     (void)last->call("worker_exit", 0);
+  }
+  static std::string why(void* plugin, void* state) {
+    if (state) return static_cast<LuaState*>(state)->error();
+    auto* that = static_cast<LuaPlugin*>(plugin);
+    const std::lock_guard lock(that->mutex_);
+    return that->failure_;
   }
   static void exit(void* plugin) { (void)static_cast<LuaPlugin*>(plugin)->main_->call("exit", 0); }
 
@@ -103,6 +114,8 @@ class LuaPlugin {
   const bricks_host* host_ = nullptr;
   uint32_t number_ = 0;
   LuaOptions options_;
+  std::mutex mutex_;
+  std::string failure_;  // of the newest worker_init that failed
 };
 
 }  // namespace
@@ -112,6 +125,8 @@ Status load_lua(const PluginSpec& spec, PluginCode* code) {
   if (Status status = LuaPlugin::load(spec, &plugin); !status.ok()) return status;
   code->functions = plugin->functions();
   code->keeper = std::move(plugin);
+  code->collects = true;
+  code->why = LuaPlugin::why;
   return {};
 }
 

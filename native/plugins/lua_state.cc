@@ -12,8 +12,7 @@
 #include "mem/limits.hh"
 #include "plugins/lua_guard.hh"
 #include "plugins/lua_texts.hh"
-#include "wire/bytes.hh"
-#include "wire/community_id.hh"
+#include "plugins/plugin_call.hh"
 
 namespace bricks {
 
@@ -25,7 +24,7 @@ constexpr char kCallDeclaration[] =
     "struct bricks_lua_call { bricks_event *events; uint32_t count, at, first;"
     " struct bricks_lua_mark mark; double left, limit; uint32_t freed_count, plugin;"
     " int32_t *freed; const bricks_host *host;"
-    " void (*community_id)(const bricks_event *event, char *text); };"
+    " int (*community_id)(const bricks_event *event, char *text); };"
     "const char *inet_ntop(int family, const void *address, char *text, uint32_t size);";
 constexpr size_t kLuaReserve = 64 << 10;
 constexpr size_t kFreedBytes = (size_t{kSessionsMax} + 1) * sizeof(int32_t);
@@ -57,28 +56,6 @@ double number_field(lua_State* lua, const char* name, double absent) {
 }
 uint32_t bits_field(lua_State* lua, const char* name) {
   return static_cast<uint32_t>(static_cast<int64_t>(number_field(lua, name, 0)));
-}
-// ICMP: of this packet's type and code; without a packet they are left out.
-void write_community_id(const bricks_event* event, char* text) {
-  const bricks_session& session = *event->session;
-  const bricks_packet_view* packet = event->packet;
-  CommunityFlow flow{};
-  for (int i = 0; i < 2; ++i) {
-    flow.address[i] = session.address[i];
-    flow.port[i] = load_be16(reinterpret_cast<const uint8_t*>(&session.port[i]));
-  }
-  flow.ip_version = session.ip_version;
-  flow.protocol = session.protocol;
-  if ((flow.protocol == 1 || flow.protocol == 58) && packet && packet->transport > 0 &&
-      packet->transport + 2u <= packet->length) {
-    flow.has_icmp = true;
-    flow.icmp_type = packet->data[packet->transport];
-    flow.icmp_code = packet->data[packet->transport + 1];
-    if (event->direction == 1) std::swap(flow.address[0], flow.address[1]);
-  }
-  char made[kCommunityIdSize];
-  community_id(flow, made);
-  std::memcpy(text, made, sizeof made);
 }
 void push_text(lua_State* lua, std::string_view text) {
   lua_pushlstring(lua, text.data(), text.size());
@@ -311,7 +288,7 @@ Status LuaState::open(std::shared_ptr<LuaSources> sources, std::unique_ptr<LuaSt
   void* freed = mmap(nullptr, kFreedBytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (freed == MAP_FAILED) return system_error("memory for a Lua plugin", errno);
-  made->call_.community_id = write_community_id;
+  made->call_.community_id = plugin_host()->community_id;
   made->call_.freed = static_cast<int32_t*>(freed);
   made->lua_ = lua_newstate(allocate, made.get());
   if (!made->lua_)

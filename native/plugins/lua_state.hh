@@ -56,7 +56,7 @@ struct LuaCall {
   uint32_t freed_count = 0, plugin = 0;
   int32_t* freed = nullptr;  // contexts that are over
   const bricks_host* host = nullptr;
-  void (*community_id)(const bricks_event* event, char* text) = nullptr;
+  int (*community_id)(const bricks_event* event, char* text) = nullptr;
 };
 
 class LuaState {

@@ -27,6 +27,7 @@ Status PluginManager::create(std::shared_ptr<PluginList> list, uint32_t capacity
   made->protocols_ = first->protocols;
   made->slots_[0] = std::move(first);
   made->counts_.generations = 1;
+  made->retiring_ = true;  // the first refresh() starts it
   *manager = std::move(made);
   return {};
 }
@@ -116,7 +117,7 @@ void PluginManager::end_session(bricks_session& session) noexcept {
     void** context = generation.context(session.owner_[0], place);
     if (!*context) continue;
     // What failed could not free it; the rest has forgotten.
-    if (known.alive >> place & 1) {
+    if (known.alive >> place & 1 && !generation.members[place].plugin->collects()) {
       generation.members[place].plugin->counts().add(PluginCount::ctx_leaks);
     }
     free_context(generation, place, context);

@@ -2,6 +2,7 @@
 #include "plugins/plugin_spec.hh"
 
 #include "abi/bricks_plugin.h"
+#include "plugins/script_limits.hh"
 
 namespace bricks {
 
@@ -26,6 +27,13 @@ constexpr OptionDescriptor kKeys[] = {
      "errors in one session after which it is detached from that"},
     {"max_errors_total", OptionType::integer, "0", 0, 9007199254740991.0, nullptr,
      "errors after which it is called for no session any more; 0: no limit"},
+    {"mode", OptionType::text, "sync", 0, 0, "sync|async",
+     "TypeScript: the engine waits for its answer; or does not, and what it says holds from the "
+     "session's next packet on"},
+    {"timeout_ms", OptionType::integer, "1000", 1, kScriptTimeoutMaxMs, nullptr,
+     "TypeScript: longest that it may be silent; then its thread is ended and begins again"},
+    {"memory_mb", OptionType::integer, "256", 16, 65536, nullptr,
+     "TypeScript: most memory of its objects, in MiB"},
 };
 
 constexpr const char* kEventNames[] = {"opening", "active",   "packet", "payload",

@@ -50,8 +50,10 @@ void WorkerGeneration::start(uint32_t worker, PluginList& list) noexcept {
     member.started = failed == 0;
     if (!failed) continue;
     plugin.counts().add(PluginCount::errors);
-    list.warn(plugin.name() + ": worker_init failed (" + std::to_string(failed) + "): worker " +
-              std::to_string(worker) + " does not call it; its sessions go on by its on_error");
+    const std::string why = plugin.why(nullptr);
+    list.warn(plugin.name() + ": worker_init failed (" +
+              (why.empty() ? std::to_string(failed) : why) + "): worker " + std::to_string(worker) +
+              " does not call it; its sessions go on by its on_error");
   }
   look_for_disabled();
 }

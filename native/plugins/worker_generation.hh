@@ -16,6 +16,7 @@ struct WorkerGeneration {
     const bricks_plugin* functions;
     void* state = nullptr;  // what worker_init made
     bool started = false;
+    bool told = false;  // its first error
     uint32_t turn = 0;  // of the clock's sampling
   };
 

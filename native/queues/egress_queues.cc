@@ -92,7 +92,6 @@ void EgressQueues::release(Batch& batch, Nanos now, bool all, LedgerCell& cell) 
     w.ready.pop(w.items);
     const WaitingPacket& packet = w.items.all[place];
     w.leaving[batch.count - 1] = {packet.note, w.items.held->cut(place), packet.session};
-    batch.source = w.items.held->source(place);
     --cell.held;
     if (w.room != UINT32_MAX && !all) --w.room;
     if (packet.session == kNoSession) continue;

@@ -7,12 +7,20 @@
 namespace bricks::streams {
 namespace {
 
+// More than this was not lost in one piece at a stream's end: such an ACK is not believed.
+constexpr uint64_t kClaimMax = 1u << 24;
 // Further ahead nobody's window reaches (RFC 7323: 2^30 bytes).
 constexpr uint64_t kAheadMax = 1u << 30;
 // Positions begin here, so that there is room below.
 constexpr Position kOrigin = Position{1} << 33;
 // Where data waits for its SYN, the start is taken to be so far below.
 constexpr uint64_t kUnanchoredRoom = 1u << 29;
+
+// A FIN before any SYN ended it: nothing of the stream has been.
+bool is_void(const Direction& it) noexcept {
+  return it.phase == Phase::ended && it.end_reason == EndReason::fin && !it.has_syn &&
+         it.next == it.start;
+}
 
 }  // namespace
 
@@ -56,8 +64,14 @@ void StreamPool::anchor_midstream(const Way& way, Sink& sink) {
 }
 
 // `seq`: of the byte behind the SYN. False: the segment is not of this connection.
-bool StreamPool::take_syn(const Way& way, uint32_t seq, Sink& sink) {
+bool StreamPool::take_syn(const Way& way, uint32_t seq, const TcpSegment& segment, Sink& sink) {
   Direction& it = *way.it;
+  const Direction& other = way.connection->side[1 - way.number];
+  if (segment.flags & kAck && other.has_syn && other.phase == Phase::started &&
+      (place(other, segment.ack) < other.start || place(other, segment.ack) > other.highest + 1)) {
+    ++counts_.bad_syn;  // it answers another SYN (RFC 9293, 3.10.7.3)
+    return false;
+  }
   if (it.phase == Phase::fresh) {
     begin(way, seq, true, sink);
     return true;
@@ -71,6 +85,8 @@ bool StreamPool::take_syn(const Way& way, uint32_t seq, Sink& sink) {
   if (at == it.start) return it.has_syn = true;
   const bool is_used = it.next != it.start || it.waiting || it.is_confirmed;
   if (!is_used) {  // another try with another number, and nobody answered the first
+    release_all(way);
+    it.fin = 0;
     begin(way, seq, true, sink);
     return true;
   }
@@ -86,7 +102,7 @@ void StreamPool::acknowledge(const Way& way, const TcpSegment& segment, Sink& si
   const Position at = place(it, segment.ack);
   it.is_confirmed |= at == it.start;
   if (at > it.highest) {
-    if (at - it.highest <= kAheadMax) it.claimed = std::max(it.claimed, at);
+    if (at - it.highest <= kClaimMax) it.claimed = std::max(it.claimed, at);
   } else if (at <= it.acked) {
     return;
   }
@@ -188,8 +204,8 @@ Taken StreamPool::segment(uint32_t connection, uint32_t direction, const TcpSegm
   if (segment.flags & kRst) return Taken::nothing;  // what it carries is for humans (RFC 9293)
   if (segment.flags & kAck) acknowledge(way(connection, 1 - direction), segment, sink);
   const uint32_t seq = segment.seq + (segment.flags & kSyn ? 1 : 0);
-  if (segment.flags & kSyn && side.phase != Phase::ended) {
-    if (!take_syn(it, seq, sink)) return Taken::invalid;
+  if (segment.flags & kSyn && (side.phase != Phase::ended || is_void(side))) {
+    if (!take_syn(it, seq, segment, sink)) return Taken::invalid;
   } else if (side.phase == Phase::fresh) {
     if (options_.midstream) {
       begin(it, seq, false, sink);
@@ -222,6 +238,12 @@ Taken StreamPool::segment(uint32_t connection, uint32_t direction, const TcpSegm
   return taken;
 }
 
+// What was given out cannot be taken back: it comes once more with the retransmission.
+void StreamPool::judge_again(Direction& it) noexcept {
+  it.again_from = it.again_to ? std::min(it.again_from, it.undo_from) : it.undo_from;
+  it.again_to = std::max(it.again_to, it.undo_to);
+}
+
 void StreamPool::undo(uint32_t connection, uint32_t direction) noexcept {
   const Way it = way(connection, direction);
   Direction& side = *it.it;
@@ -234,26 +256,23 @@ void StreamPool::undo(uint32_t connection, uint32_t direction) noexcept {
     }
   }
   switch (side.undo) {
+    case Undo::nothing:
+      break;
     case Undo::in_order:
       side.next = side.undo_from;
       side.evidence_from = std::min(side.evidence_from, side.next);
       side.first_block = std::min(side.first_block, side.next >> kBlockShift);
+      release_unused(it, side.undo_to);
       break;
-    case Undo::stored: {
+    case Undo::stored:
       drop_node(side, side.undo_node);
-      for (uint64_t block = side.undo_from >> kBlockShift;
-           block <= (side.undo_to - 1) >> kBlockShift; ++block) {
-        uint32_t other;
-        const auto low = static_cast<uint32_t>(block << kBlockShift);
-        if (block <= side.next >> kBlockShift) continue;
-        if (nodes_.overlaps(side.root, low, low + kBlockBytes, &other, 1)) continue;
-        release_blocks(it, block, block + 1);
-      }
+      release_unused(it, side.undo_to);
+      side.undo_to = std::min(side.undo_to, side.next);
+      if (side.undo_from < side.undo_to) judge_again(side);
       break;
-    }
-    default:  // what waited behind it has been given out, too
-      side.again_from = side.again_to ? std::min(side.again_from, side.undo_from) : side.undo_from;
-      side.again_to = std::max(side.again_to, side.undo_to);
+    case Undo::filled:
+    case Undo::again:
+      judge_again(side);
   }
   side.undo = Undo::nothing;
 }

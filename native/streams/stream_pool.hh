@@ -35,11 +35,12 @@ class StreamPool final : public TcpStreams {
 
   // stream_arrival.cc: what a segment says beside its payload.
   void acknowledge(const Way& way, const TcpSegment& segment, Sink& sink);
-  bool take_syn(const Way& way, uint32_t seq, Sink& sink);
+  bool take_syn(const Way& way, uint32_t seq, const TcpSegment& segment, Sink& sink);
   void begin(const Way& way, uint32_t seq, bool has_syn, Sink& sink);
   void anchor(const Way& way, Position start, Sink& sink);
   void anchor_midstream(const Way& way, Sink& sink);
   void note_fin(Direction& it, Position fin) noexcept;
+  void judge_again(Direction& it) noexcept;
   void accept_probe(const Way& way, Sink& sink);
   void look_for_timeout(const Way& way, Sink& sink);
   Taken take(const Way& way, const Piece& piece, Sink& sink);
@@ -55,6 +56,7 @@ class StreamPool final : public TcpStreams {
   void drop_node(Direction& it, uint32_t node) noexcept;
   void drop_waiting(const Way& way, uint64_t from_block) noexcept;
   void release_blocks(const Way& way, uint64_t from, uint64_t to) noexcept;
+  void release_unused(const Way& way, Position to) noexcept;
   void release_all(const Way& way) noexcept;
   uint32_t block_at(const Way& way, uint64_t number) const noexcept;
 

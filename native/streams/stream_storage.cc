@@ -21,6 +21,7 @@ uint32_t StreamPool::block_at(const Way& way, uint64_t number) const noexcept {
 }
 
 void StreamPool::drop_node(Direction& it, uint32_t node) noexcept {
+  if (it.undo == Undo::stored && it.undo_node == node) it.undo = Undo::filled;
   nodes_.remove(&it.root, node);
   --it.waiting;
 }
@@ -28,6 +29,17 @@ void StreamPool::drop_node(Direction& it, uint32_t node) noexcept {
 void StreamPool::release_blocks(const Way& way, uint64_t from, uint64_t to) noexcept {
   for (uint64_t block = from; block < to && way.it->blocks; ++block) {
     if (blocks_.release(way.owner, block)) --way.it->blocks;
+  }
+}
+
+// Those behind `next`, up to `to`, that no waiting segment has bytes in.
+void StreamPool::release_unused(const Way& way, Position to) noexcept {
+  for (uint64_t block = (way.it->next >> kBlockShift) + 1; block <= (to - 1) >> kBlockShift;
+       ++block) {
+    uint32_t other;
+    const auto low = static_cast<uint32_t>(block << kBlockShift);
+    if (nodes_.overlaps(way.it->root, low, low + kBlockBytes, &other, 1)) continue;
+    release_blocks(way, block, block + 1);
   }
 }
 

@@ -67,7 +67,8 @@ class Sink {
   virtual void urgent(uint32_t direction, uint64_t offset, uint8_t byte) {
     (void)direction, (void)offset, (void)byte;
   }
-  // Nothing of the direction comes any more.
+  // Nothing of the direction comes any more; but after undo(), and where a SYN comes behind a FIN
+  // that came before any.
   virtual void end(uint32_t direction, uint64_t offset, EndReason reason) {
     (void)direction, (void)offset, (void)reason;
   }

@@ -5,11 +5,19 @@ import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
 import { filterRulesPage } from './filter-rules-page.ts';
+import { queuesPage } from './queues-page.ts';
 import { toolsPage } from './tools-page.ts';
 
 export type Tables = Pick<
   NativeBinding,
-  'brickTypes' | 'portSchemes' | 'dropReasons' | 'limits' | 'ruleFields' | 'statusCodes'
+  | 'brickTypes'
+  | 'portSchemes'
+  | 'dropReasons'
+  | 'limits'
+  | 'queueCounts'
+  | 'queueOptions'
+  | 'ruleFields'
+  | 'statusCodes'
 >;
 
 const note =
@@ -201,6 +209,17 @@ export function referencePages(tables: Tables, root: string): Map<string, string
   return new Map([
     ['docs/bricks.md', bricksPage(tables)],
     ['docs/filter-rules.md', filterRulesPage(note, optionTable(tables.ruleFields()))],
+    [
+      'docs/queues.md',
+      queuesPage(
+        note,
+        optionTable(tables.queueOptions()),
+        table(
+          ['count', 'is'],
+          tables.queueCounts().map(({ name, summary }) => [`\`${name}\``, summary]),
+        ),
+      ),
+    ],
     ['docs/ports.md', portsPage(tables)],
     ['docs/errors.md', errorsPage(tables)],
     ['docs/drops.md', dropsPage(tables)],

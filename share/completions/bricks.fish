@@ -81,6 +81,13 @@ complete -c bricks -n '__fish_seen_subcommand_from flows' -l flows -x -d 'list a
 complete -c bricks -n '__fish_seen_subcommand_from flows' -s q -l quiet -d 'do not say on stderr how many packets are in no row'
 complete -c bricks -n '__fish_seen_subcommand_from flows' -s h -l help -d 'print this and end'
 complete -c bricks -n '__fish_seen_subcommand_from flows' -F
+complete -c bricks -n '__fish_use_subcommand' -a streams -d 'the bytes of TCP streams in captures, a row for each direction'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -l tsv -d 'tab-separated rows under a line of column names'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -l json -d 'print data as JSON'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -l policy -x -d 'first, last, bsd (unless given), linux, old-linux, solaris, hpux10, hpux11, irix, macos, windows, windows2k3 or vista'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -l streams -x -d 'list at most N streams, 1,000,000 unless given; exit code 3 when there are more'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -s h -l help -d 'print this and end'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -F
 complete -c bricks -n '__fish_use_subcommand' -a load-balance -d 'start a daemon that splits an interface over N pipes (also: bricks-load-balance)'
 complete -c bricks -n '__fish_seen_subcommand_from load-balance' -l legacy-port -x -d 'answer packet-bricks'\'' shell protocol on that loopback port (1111, of old)'
 complete -c bricks -n '__fish_seen_subcommand_from load-balance' -l run-dir -x -a '(__fish_complete_directories)' -d 'the runtime folder; default $BRICKS_RUN_DIR, else /run/bricks for root'
@@ -119,7 +126,7 @@ complete -c bricks -n '__fish_seen_subcommand_from completion' -s h -l help -d '
 complete -c bricks -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish pipes'
 complete -c bricks -n '__fish_use_subcommand' -a help -d 'what there is, or more about one command'
 complete -c bricks -n '__fish_seen_subcommand_from help' -s h -l help -d 'print this and end'
-complete -c bricks -n '__fish_seen_subcommand_from help' -a 'cat run status stats ledger verify explain doctor replay filter flows load-balance duplicate lb kill-server wireshark completion help version'
+complete -c bricks -n '__fish_seen_subcommand_from help' -a 'cat run status stats ledger verify explain doctor replay filter flows streams load-balance duplicate lb kill-server wireshark completion help version'
 complete -c bricks -n '__fish_use_subcommand' -a version -d 'print the version'
 complete -c bricks -n '__fish_seen_subcommand_from version' -s h -l help -d 'print this and end'
 complete -c bricks-server -f

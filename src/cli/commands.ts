@@ -16,6 +16,7 @@ import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { runCommand } from './run.ts';
 import { duplicateCommand, loadBalanceCommand } from './split.ts';
+import { streamsCommand } from './streams.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 import { wiresharkCommand } from './wireshark.ts';
@@ -84,6 +85,7 @@ export const commands: readonly Command[] = [
   replayCommand,
   filterCommand,
   flowsCommand,
+  streamsCommand,
   loadBalanceCommand,
   duplicateCommand,
   lbCommand,

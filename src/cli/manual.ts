@@ -135,8 +135,15 @@ function mainPage(main: Command, commands: readonly Command[]): Page {
       ],
     ],
     seeAlso: [
-      ...['bricks-server', 'bricks-shell', 'bricks-cat', 'bricks-run', 'bricks-flows', 'bricks-lb'],
-      ...['bricks-load-balance', 'bricks-duplicate', 'bricks-kill-server'],
+      ...[
+        'bricks-server',
+        'bricks-shell',
+        'bricks-cat',
+        'bricks-run',
+        'bricks-flows',
+        'bricks-streams',
+      ],
+      ...['bricks-lb', 'bricks-load-balance', 'bricks-duplicate', 'bricks-kill-server'],
     ],
   };
 }
@@ -213,7 +220,7 @@ export function manualPages(
     ...['load-balance', 'duplicate', 'kill-server'].map((name) =>
       programPage(`bricks-${name}`, find(name), `The same as bricks ${name}.`),
     ),
-    ...['cat', 'run', 'flows', 'lb'].map((name) => ({
+    ...['cat', 'run', 'flows', 'streams', 'lb'].map((name) => ({
       ...programPage(`bricks-${name}`, find(name)),
       call: `bricks ${name}`,
     })),

@@ -80,7 +80,18 @@ function figuresTable(engines: Status['engines']): string {
   return formatTable(['ENGINE', 'OF', 'FIGURES'], rows);
 }
 
-export function printStatus({ engines }: Status): string {
+function queueGroupsTable(groups: Status['queue_groups']): string {
+  const rows = groups.map(({ id, options, counts }) => [
+    String(id),
+    String(options['kind']),
+    options['cir'] === 0 ? '-' : Number(options['cir']),
+    options['aqm'] === 'none' ? '-' : String(options['aqm']),
+    ...figuresInWords(counts),
+  ]);
+  return formatTable(['QUEUE GROUP', 'KIND', 'BYTES/S', 'AQM', 'PACKETS'], rows);
+}
+
+export function printStatus({ engines, queue_groups: groups }: Status): string {
   if (engines.length === 0) {
     return 'no engines; make one with: pe = PktEngine.new("e0")\n';
   }
@@ -143,6 +154,7 @@ export function printStatus({ engines }: Status): string {
     printTaps(engines) +
     section('Draining', drainingTable(engines)) +
     section('Figures', figuresTable(engines)) +
+    section('Queue groups', queueGroupsTable(groups)) +
     section('Warnings', warnings.join(''))
   );
 }

@@ -8,8 +8,9 @@ import { ledgerOf } from '../engine/ledger.ts';
 import { statusOf } from '../engine/status.ts';
 import { exitCodes } from '../errors.ts';
 import { LuaHost } from '../lua/host.ts';
-import type { EngineSnapshot, FlowQuestion, NativeBinding } from '../native/binding.ts';
-import { loadBinding } from '../native/load.ts';
+import type { EngineSnapshot, FlowQuestion } from '../native/binding.ts';
+import { type Addon, loadBinding } from '../native/load.ts';
+import { PluginThreads } from '../plugins/threads.ts';
 import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
 import { type ReportName, serveClient } from './client-session.ts';
 import { LegacyServer } from './legacy-server.ts';
@@ -36,7 +37,7 @@ export class Daemon implements Evaluator {
   /** Settles when the daemon has ended and left nothing but its log. */
   readonly closed: Promise<void>;
   readonly #log: Log;
-  readonly #binding: NativeBinding;
+  readonly #binding: Addon;
   readonly #pidFile: PidFile;
   readonly #rates: Rates;
   #host: LuaHost | undefined;
@@ -44,6 +45,7 @@ export class Daemon implements Evaluator {
   #server: ControlServer | undefined;
   #legacy: LegacyServer | undefined;
   readonly #supervisor: Supervisor;
+  readonly #plugins: PluginThreads;
   #ready = false;
   /** How many of each engine's warnings have been told. */
   readonly #warned = new Map<string, number>();
@@ -51,12 +53,13 @@ export class Daemon implements Evaluator {
   #ending: Promise<void> | undefined;
   #settleClosed: () => void = () => {};
 
-  private constructor(binding: NativeBinding, pidFile: PidFile, log: Log) {
+  private constructor(binding: Addon, pidFile: PidFile, log: Log) {
     this.#log = log;
     this.#binding = binding;
     this.#pidFile = pidFile;
     this.#rates = new Rates(() => this.snapshot());
     this.#supervisor = new Supervisor(binding);
+    this.#plugins = new PluginThreads(binding, log);
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -129,7 +132,7 @@ export class Daemon implements Evaluator {
   #report(name: ReportName): unknown {
     switch (name) {
       case 'status':
-        return statusOf(this.snapshot());
+        return statusOf(this.snapshot(), this.#binding.listQueueGroups());
       case 'stats':
         return this.#rates.stats();
       case 'ledger':
@@ -208,6 +211,8 @@ export class Daemon implements Evaluator {
         this.#binding.deleteEngine(name);
       }
     });
+    // Engines have told plugins of the last sessions' ends.
+    await this.#plugins.close();
     this.#attempt('closing ports.sock', () => this.#binding.closePorts());
     await Promise.all([this.#server?.close(farewellMs), this.#legacy?.close(farewellMs)]);
     this.#pidFile.release();

@@ -1,5 +1,5 @@
 /** What there is: engines, ports, bricks, consumers. Keys are those of `bricks status --json`. */
-import type { EngineSnapshot, Options } from '../native/binding.ts';
+import type { EngineSnapshot, Options, QueueGroupRow } from '../native/binding.ts';
 
 export interface StatusInput {
   name: string;
@@ -93,6 +93,8 @@ export interface Status {
   /** True when any engine runs. */
   online: boolean;
   engines: EngineStatus[];
+  /** Queue groups of the daemon, with all their counts (docs/queues.md). */
+  queue_groups: QueueGroupRow[];
 }
 
 function linksOf({ inputs, bricks }: EngineSnapshot): string[] {
@@ -106,8 +108,12 @@ function sessionsOf({ sessions }: EngineSnapshot): StatusSessions | null {
   return { capacity, live, begun, ended, gave_way: gaveWay, refused };
 }
 
-export function statusOf(snapshots: readonly EngineSnapshot[]): Status {
+export function statusOf(
+  snapshots: readonly EngineSnapshot[],
+  queueGroups: readonly QueueGroupRow[] = [],
+): Status {
   return {
+    queue_groups: [...queueGroups],
     online: snapshots.some((engine) => engine.running),
     engines: snapshots.map((engine) => ({
       name: engine.name,

@@ -4,6 +4,7 @@ import { type Stats, statsOf } from '../engine/stats.ts';
 import { statusOf } from '../engine/status.ts';
 import { arrows } from '../flow/arrows.ts';
 import type { ApiClass, ApiContext } from './api.ts';
+import { queueStatics } from './api-queues.ts';
 import { printHelp } from './help.ts';
 import { statsText } from './texts.ts';
 import type { Result } from './values.ts';
@@ -19,7 +20,7 @@ export function currentStats(context: ApiContext): Stats {
 }
 
 function statusTable(context: ApiContext): Result {
-  const status = statusOf(context.engines.snapshot());
+  const status = statusOf(context.engines.snapshot(), context.binding.listQueueGroups());
   const engines = status.engines.map((engine) => ({
     ...engine,
     graph: context.registry.has(engine.name) ? arrows(context.registry.graph(engine.name)) : [],
@@ -124,5 +125,6 @@ export const bricksClass: ApiClass = {
         return undefined;
       },
     },
+    ...queueStatics,
   ],
 };

@@ -7,10 +7,12 @@
 
 import type { PluginBinding } from './plugin-binding.ts';
 import type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
+import type { QueueBinding } from './queues.ts';
 import type { SessionCounts } from './session-counts.ts';
 import type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
+export type { QueueGroupRow } from './queues.ts';
 export type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type OptionValue = boolean | number | string | string[] | number[];
@@ -159,7 +161,7 @@ export interface RuleInfo {
 
 export type * from './plugin-binding.ts';
 
-export interface NativeBinding extends PluginBinding {
+export interface NativeBinding extends PluginBinding, QueueBinding {
   /** Lends the error class: `new errorClass(code, message)` is what failed calls throw. */
   lendErrorClass(errorClass: new (code: string, message: string) => Error): void;
 

@@ -5,6 +5,10 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BricksError } from '../errors.ts';
 import type { NativeBinding } from './binding.ts';
+import type { ScriptBinding } from './scripts.ts';
+
+/** All of the addon: what engines are made of, and what runs plugins in TypeScript. */
+export type Addon = NativeBinding & ScriptBinding;
 
 /** The nearest folder upwards that holds package.json: the same from src/ and from dist/src/. */
 export function packageRoot(): string {
@@ -17,10 +21,10 @@ export function packageRoot(): string {
   return folder;
 }
 
-let loaded: NativeBinding | undefined;
+let loaded: Addon | undefined;
 
 /** The addon, ready for use. Throws `unsupported` when it is not built or does not load. */
-export function loadBinding(): NativeBinding {
+export function loadBinding(): Addon {
   if (loaded !== undefined) return loaded;
   // Another build (sanitizers, faults) by its folder's name.
   const build = process.env['BRICKS_BUILD'] ?? 'release';
@@ -32,7 +36,7 @@ export function loadBinding(): NativeBinding {
     );
   }
   try {
-    loaded = createRequire(import.meta.url)(file) as NativeBinding;
+    loaded = createRequire(import.meta.url)(file) as Addon;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BricksError(

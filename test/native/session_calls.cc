@@ -1,6 +1,8 @@
 // Reads test/cases/session-calls.tsv and plays each row; T1 to T10 are tests of their own.
 #include "session_calls.hh"
 
+#include <map>
+
 #include "plugin_fixture.hh"
 
 namespace session_calls {
@@ -167,10 +169,10 @@ void check_vector(const std::string& name, const std::string& path) {
   CHECK(!"the file has such a vector");
 }
 
-int check_edges(const std::string& path) {
+int check_edges(const std::string& path, const std::set<std::string>& without) {
   int count = 0;
   for (const Row& row : read_rows()) {
-    if (is_vector(row.name)) continue;
+    if (is_vector(row.name) || without.count(row.name)) continue;
     play(row, path);
     ++count;
   }

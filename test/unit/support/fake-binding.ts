@@ -12,6 +12,7 @@ import type {
   PluginRow,
   RuleInfo,
 } from '../../../src/native/binding.ts';
+import { NoQueues } from './no-queues.ts';
 
 export const emptyCell: LedgerCell = {
   packets: 0,
@@ -78,7 +79,7 @@ function fail(code: ErrorCode, message: string): never {
   throw new BricksError(code, message);
 }
 
-export class FakeBinding implements NativeBinding {
+export class FakeBinding extends NoQueues implements NativeBinding {
   explain(): never {
     throw new Error('no packets here');
   }
@@ -236,7 +237,6 @@ export class FakeBinding implements NativeBinding {
   }
 
   closeRules(): void {}
-
   addRules(): number[] {
     return [];
   }

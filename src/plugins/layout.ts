@@ -1,0 +1,92 @@
+/** Where the fields of an event's copy are: native/plugins/script_record.hh (a test compares). */
+export const at = {
+  id: 0,
+  last_seen: 8,
+  packets: 16,
+  bytes: 32,
+  state: 48,
+  close_reason: 49,
+  session_protocol: 50,
+  ip_version: 51,
+  application: 52,
+  output: 54,
+  first_seen: 64,
+  address: 72,
+  port: 104,
+  vlan: 108,
+  child_type: 110,
+  vni: 112,
+  offset: 128,
+  length: 136,
+  type: 140,
+  direction: 141,
+  reason: 142,
+  protocol: 144,
+  kind: 146,
+  data_at: 148,
+  data_bytes: 152,
+  context: 156,
+  timestamp: 160,
+  packet_length: 168,
+  wire_length: 172,
+  network: 176,
+  transport: 178,
+  payload: 180,
+  payload_length: 182,
+  tcp_flags: 184,
+  flags: 185,
+  packet_protocol: 186,
+  packet_direction: 187,
+  verdict: 188,
+} as const;
+
+export const eventBytes = 192;
+/** Before the records: the number of the event that is being dealt with. */
+export const positionBytes = 64;
+export const callBytes = 64 * 1024;
+/** Of those, for a key and its end. */
+export const keyBytes = 64;
+
+export const flags = {
+  packet: 1,
+  dropped: 2,
+  fragment: 4,
+  frame: 8,
+  ip6: 16,
+  duplicate: 32,
+} as const;
+export const verdictDrop = 1;
+
+/** What an engine can be asked to do, by number: ScriptCall (a test compares). */
+export const calls = {
+  detach: 0,
+  take_over: 1,
+  drop: 2,
+  add_group: 3,
+  remove_group: 4,
+  set_metadata: 5,
+  get_metadata: 6,
+  delete_metadata: 7,
+  lock: 8,
+  unlock: 9,
+  set_output: 10,
+  kill: 11,
+  open_child: 12,
+  close_child: 13,
+  fail: 14,
+} as const;
+export type Call = (typeof calls)[keyof typeof calls];
+
+/** Names of bricks_event_type, by number. */
+export const eventNames = [
+  'opening',
+  'active',
+  'packet',
+  'payload',
+  'gap',
+  'protocol',
+  'closing',
+] as const;
+export const closing = 6;
+/** bricks_value_type. */
+export const valueTypes = { opaque: 0, bytes: 1, integer: 2, number: 3, boolean: 4 } as const;

@@ -1,0 +1,106 @@
+/** Plugins in an engine of this process, over a capture. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Addon, loadBinding } from '../../src/native/load.ts';
+import type { PluginEntry, PluginRow } from '../../src/native/plugin-binding.ts';
+import { PluginThreads } from '../../src/plugins/threads.ts';
+import { Conversation, TcpConnection, type TimedFrame } from '../../src/traffic/conversations.ts';
+import { Random } from '../../src/traffic/random.ts';
+import { pcapOf } from '../../src/traffic/traffic.ts';
+
+/** One TCP session: it opens, becomes active, says one segment, and is there at the end. */
+export function tcpFrames(seed = 1): TimedFrame[] {
+  const talk = new Conversation(new Random(seed), 0, 80);
+  const connection = new TcpConnection(talk);
+  connection.open();
+  connection.say(true, Buffer.from('hello'));
+  return talk.frames;
+}
+
+/** `sessions` UDP sessions, each with `packets` datagrams of its opener's, one after the other. */
+export function udpFrames(sessions: number, packets: number): TimedFrame[] {
+  const talks = Array.from(
+    { length: sessions },
+    (_, i) => new Conversation(new Random(i + 1), 0, 5000),
+  );
+  const frames: TimedFrame[] = [];
+  for (let packet = 0; packet < packets; packet += 1) {
+    talks.forEach((talk, i) => {
+      const payload = Buffer.from(`packet ${packet} of ${i}`);
+      const header = Buffer.alloc(8);
+      header.writeUInt16BE(talk.client.port, 0);
+      header.writeUInt16BE(talk.server.port, 2);
+      header.writeUInt16BE(8 + payload.length, 4);
+      talk.send(true, 17, Buffer.concat([header, payload]));
+      const frame = talk.frames.at(-1);
+      if (frame !== undefined) frames.push({ ...frame, timeUs: frames.length * 10 });
+    });
+  }
+  return frames;
+}
+
+export class PluginEngine {
+  readonly binding: Addon;
+  readonly folder = mkdtempSync(join(tmpdir(), 'bricks-plugins-'));
+  readonly warnings: string[] = [];
+  readonly #threads: PluginThreads;
+  #engines = 0;
+
+  constructor(binding: Addon) {
+    this.binding = binding;
+    this.#threads = new PluginThreads(binding, (_, text) => this.warnings.push(text));
+  }
+
+  /** Runs the frames through a Session with these plugins to their end; what came of it. */
+  async run(
+    frames: readonly TimedFrame[],
+    plugins: readonly PluginEntry[],
+    between: (list: number) => Promise<void> = async () => {},
+  ): Promise<{ rows: PluginRow[]; delivered: number }> {
+    const { binding } = this;
+    const list = binding.openPlugins();
+    const name = `plugins${this.#engines++}`;
+    try {
+      binding.setPlugins(list, plugins);
+      const capture = join(this.folder, `${name}.pcap`);
+      writeFileSync(capture, pcapOf(frames));
+      binding.createEngine(name, {});
+      binding.apply(name, {
+        inlets: [{ port: `pcap:${capture}`, brick: 0 }],
+        bricks: [
+          {
+            id: 's',
+            kind: 'Session',
+            options: { plugins: list },
+            level: 0,
+            outlets: [{ name: 'null:' }],
+          },
+        ],
+      });
+      binding.start(name);
+      while (!binding.waitDrained(name, 5)) await sleep(5);
+      await between(list);
+      binding.stop(name);
+      const rows = binding.listPlugins(list);
+      const snapshot = binding.snapshot().find((engine) => engine.name === name);
+      return { rows, delivered: snapshot?.outputs[0]?.cell.delivered ?? -1 };
+    } finally {
+      if (binding.snapshot().some((engine) => engine.name === name)) binding.deleteEngine(name);
+      binding.closePlugins(list);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#threads.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function usePluginEngine(t: TestContext): PluginEngine {
+  const engine = new PluginEngine(loadBinding());
+  t.after(() => engine.end());
+  return engine;
+}
