@@ -1,7 +1,7 @@
 /* A stateful firewall. The first packet of a session is judged by the rules, in order; what they
  * say holds for both directions until the session ends.
  *
- *   cc -O2 -fPIC -shared -I "$(bricks plugin --include)" -o firewall.so firewall.c
+ *   cc -O2 -fPIC -shared -I../../native/abi -o firewall.so firewall.c
  *   Brick.new("Session", {plugins = {{path = "firewall.so", options = {
  *     rules = {"allow tcp to 192.0.2.0/24 port 443", "allow udp port 53", "deny from 10.0.0.0/8"},
  *     log = "denied", file = "firewall.log"}}}})

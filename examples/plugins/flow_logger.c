@@ -1,7 +1,7 @@
 /* A flow logger: one line of JSON for each session that has ended, with the fields of Zeek's
  * conn.log and the Community ID.
  *
- *   cc -O2 -fPIC -shared -I "$(bricks plugin --include)" -o flow_logger.so flow_logger.c
+ *   cc -O2 -fPIC -shared -I../../native/abi -o flow_logger.so flow_logger.c
  *   Brick.new("Session", {plugins = {{path = "flow_logger.so", options = {file = "conn.log"}}}}) */
 #include <arpa/inet.h>
 #include <stdbool.h>
