@@ -5,6 +5,7 @@ import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
 import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
 import { filterRulesPage } from './filter-rules-page.ts';
+import { pluginsPage } from './plugins-page.ts';
 import { queuesPage } from './queues-page.ts';
 import { toolsPage } from './tools-page.ts';
 
@@ -17,6 +18,9 @@ export type Tables = Pick<
   | 'queueCounts'
   | 'queueOptions'
   | 'ruleFields'
+  | 'ruleFields'
+  | 'pluginKeys'
+  | 'pluginCounts'
   | 'statusCodes'
 >;
 
@@ -217,6 +221,17 @@ export function referencePages(tables: Tables, root: string): Map<string, string
         table(
           ['count', 'is'],
           tables.queueCounts().map(({ name, summary }) => [`\`${name}\``, summary]),
+        ),
+      ),
+    ],
+    [
+      'docs/plugins.md',
+      pluginsPage(
+        note,
+        optionTable(tables.pluginKeys()),
+        table(
+          ['count', 'of what'],
+          tables.pluginCounts().map((count) => [`\`${count.name}\``, count.summary]),
         ),
       ),
     ],
