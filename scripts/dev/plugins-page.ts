@@ -2,9 +2,9 @@
 
 const introduction = `# Plugins
 
-A *Session* brick follows sessions and gives what happens in them to plugins: a firewall, a logger,
-a limiter, an IDS. A plugin is one file, in C, in [Lua](plugins-lua.md) or in TypeScript. All three
-see the same events, may do the same, and get the same answers.
+A *Session* brick follows sessions and gives what happens in them to plugins: a firewall, a
+logger, a limiter, an IDS. A plugin is one file, in C, in [Lua](plugins-lua.md) or in TypeScript.
+All three see the same events, may do the same, and get the same answers.
 
 \`\`\`lua
 s = Brick.new("Session", { plugins = {
@@ -22,19 +22,20 @@ s:set{ plugins = { "other.so" } }    -- others
 \`\`\`
 
 They are called in the order of the list, with the events that each asks for. When one of them
-cannot be loaded, nothing has changed and the message says which and why. A relative path is one of
-the daemon's folder.
+cannot be loaded, nothing has changed and the message says which and why. A relative path is one
+of the daemon's folder.
 
-Ready to use, each in one file: \`examples/plugins\` has a stateful firewall, a flow logger (Zeek's
-conn.log as JSON, with Community ID) and others; most in two languages, whose tests are the same.
+Ready to use, each in one file: \`examples/plugins\` has a stateful firewall, a flow logger
+(Zeek's conn.log as JSON, with Community ID) and others; most in two languages, whose tests are
+the same.
 
 ## An entry of the list
 
 `;
 
 const events = `
-\`options\` are the plugin's own; which there are, it says itself, and an unknown one is refused with
-those there are. A list of texts is a text with a line for each. Where a plugin has an option
+\`options\` are the plugin's own; which there are, it says itself, and an unknown one is refused
+with those there are. A list of texts is a text with a line for each. Where a plugin has an option
 \`file\`, a thread of its own writes the lines that the plugin emits there; lines that come faster
 than the disk takes them are lost and counted. A file that was renamed is opened anew.
 
@@ -50,49 +51,52 @@ than the disk takes them are lost and counted. A file that was renamed is opened
 | protocol | a record of a decoder: DNS, HTTP, TLS, ... |
 | closing | once, whatever the end is: FIN, RST, silence, eviction, shutdown, end of the capture |
 
-Of one packet they come in the order: closing of a session whose ports it uses anew, opening, active,
-packet, gap and payload, protocol, closing. A call may have many events, of one session one at most.
+Of one packet they come in the order: closing of a session whose ports it uses anew, opening,
+active, packet, gap and payload, protocol, closing. A call may have many events, of one session
+one at most.
 
 ## What a plugin may do to a session
 
-- **Leave** (detach): no call for it any more, not for closing either. What it keeps of the session
-  it frees before; what it forgets is freed by its \`free_context\` and counted.
-- **Take over**: no other plugin is called for it from the next one on. Closing still goes to those
-  that had been called before. Refused while the session closes, and under another plugin's lock.
-- **Drop** the packet of the event. Later plugins still see it, with \`dropped\`; nothing undoes it.
+- **Leave** (detach): no call for it any more, not for closing either. What it keeps of the
+  session it frees before; what it forgets is freed by its \`free_context\` and counted.
+- **Take over**: no other plugin is called for it from the next one on. Closing still goes to
+  those that had been called before. Refused while the session closes, and under another plugin's
+  lock.
+- **Drop** the packet of the event. Later plugins still see it, with \`dropped\`; nothing undoes
+  it.
 - **Groups**: packets from this one on belong to a group of a rate, four at most.
-- **Metadata**: values by key that all plugins of the session share: 32 keys, 16 KiB of copied bytes.
-  A pointer is freed with the function it came with: when it is replaced or removed, or after the
-  session's closing, the newest key first.
+- **Metadata**: values by key that all plugins of the session share: 32 keys, 16 KiB of copied
+  bytes. A pointer is freed with the function it came with: when it is replaced or removed, or
+  after the session's closing, the newest key first.
 - **Lock**: others may not change metadata, groups, output or owner until it is unlocked. It never
-  waits. It goes with the plugin's error, its leaving, the session's closing, and after a second as
-  soon as somebody else asks.
+  waits. It goes with the plugin's error, its leaving, the session's closing, and after a second
+  as soon as somebody else asks.
 - **Output**: packets from this one on go to another output of the brick.
 - **Kill**: closing follows once this packet's events are through.
 - **Children**: sessions within a session, which end no later than it does.
 
 ## Errors
 
-An event at which a plugin returns an error, throws, or exceeds its budget has failed: it is counted,
-and after \`max_errors\` of them in a session the plugin is detached from that session. \`on_error\`
-says what becomes of the session, \`takeover_error\` where the plugin had taken it over. Other plugins
-and other sessions are not disturbed. After \`max_errors_total\` the plugin is called no more;
-\`bricks status\` says so.
+An event at which a plugin returns an error, throws, or exceeds its budget has failed: it is
+counted, and after \`max_errors\` of them in a session the plugin is detached from that session.
+\`on_error\` says what becomes of the session, \`takeover_error\` where the plugin had taken it
+over. Other plugins and other sessions are not disturbed. After \`max_errors_total\` the plugin is
+called no more; \`bricks status\` says so.
 
 **Machine code cannot be caged.** A plugin in C that writes where it should not ends the process:
-the last line of the log names it (\`bricks: SIGSEGV in plugin NAME\`). Lua and TypeScript do not have
-this, but for what Lua does by ffi.
+the last line of the log names it (\`bricks: SIGSEGV in plugin NAME\`). Lua and TypeScript do not
+have this, but for what Lua does by ffi.
 
 ## Reload
 
-\`s:reload()\` and \`s:set{ plugins = ... }\` make a new *generation*: new sessions get it, those that
-live keep theirs, with its code, states and contexts, until they end. Libraries are loaded from a copy
-in memory, so a file may be overwritten at any time. At most 128 generations live.
+\`s:reload()\` and \`s:set{ plugins = ... }\` make a new *generation*: new sessions get it, those
+that live keep theirs, with its code, states and contexts, until they end. Libraries are loaded
+from a copy in memory, so a file may be overwritten at any time. At most 128 generations live.
 
 ## What is counted
 
-\`s:plugins()[i].counts\` and the figures of \`bricks status\` and metrics, as \`NAME.COUNT\`; over all
-generations of that name. A plugin's own figures follow.
+\`s:plugins()[i].counts\` and the figures of \`bricks status\` and metrics, as \`NAME.COUNT\`;
+over all generations of that name. A plugin's own figures follow.
 
 `;
 
@@ -140,11 +144,12 @@ The headers stand for themselves and include nothing of bricks' but each other:
 [bricks_error.h](../native/abi/bricks_error.h), and
 [bricks_stellar.h](../native/abi/bricks_stellar.h), which has Stellar's names for the same calls.
 
-\`handle\` is called with an array, so that a plugin's own work is what a packet costs. \`*at\` is the
-event it is dealing with: if it returns an error or throws, that one has failed, and it is called
-again with those behind it. State of a worker is made by \`worker_init\` and needs no locks. What is
-kept of a session goes into \`*event->context\`. \`init\` is called once for each list that names the
-plugin, and again when that is reloaded; a failing one says why by \`start->fail\`.
+\`handle\` is called with an array, so that a plugin's own work is what a packet costs. \`*at\` is
+the event it is dealing with: if it returns an error or throws, that one has failed, and it is
+called again with those behind it. State of a worker is made by \`worker_init\` and needs no
+locks. What is kept of a session goes into \`*event->context\`. \`init\` is called once for each
+list that names the plugin, and again when that is reloaded; a failing one says why by
+\`start->fail\`.
 `;
 
 export function pluginsPage(note: string, keys: string, counts: string): string {
