@@ -42,6 +42,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
     'filter',
     'sessions',
     'queues',
+    'decoders',
     'plugins',
     'bricks',
     'engine',

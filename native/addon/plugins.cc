@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "addon/values.hh"
+#include "decoders/inspector.hh"
 #include "plugins/plugin_list.hh"
 
 namespace bricks::addon {
@@ -110,6 +111,52 @@ Napi::Value list_plugins(const Napi::CallbackInfo& info) {
   return made;
 }
 
+// Names of the bits that are set.
+template <typename NameOf>
+Napi::Array names_of(Napi::Env env, uint32_t bits, uint32_t count, NameOf name_of) {
+  Napi::Array names = Napi::Array::New(env);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (bits >> i & 1) names.Set(names.Length(), name_of(i));
+  }
+  return names;
+}
+
+Napi::Value describe_plugin(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = to_text(info, 0, "path");
+  PluginSpec spec;
+  check(info, read_plugin_spec(path, {{"path", path}}, {}, &spec));
+  PluginCode code;
+  check(info, load_code(spec, &code));
+  const bricks_plugin& plugin = *code.functions;
+  const auto text = [](const char* it) { return std::string(it ? it : ""); };
+  Napi::Object made = Napi::Object::New(env);
+  made.Set("name", text(plugin.name));
+  made.Set("kind", kind_name(spec.kind));
+  made.Set("summary", text(plugin.summary));
+  const auto events = plugin_event_names();
+  made.Set("events", names_of(env, plugin.events, static_cast<uint32_t>(events.size()),
+                              [&](uint32_t i) { return events[i]; }));
+  made.Set("protocols", names_of(env, plugin.protocols & ~1u, BRICKS_PROTOCOL_COUNT,
+                                 [](uint32_t i) { return protocol_name(uint8_t(i)); }));
+  Napi::Array options = Napi::Array::New(env);
+  for (const bricks_option* option = plugin.options; option && option->name; ++option) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", option->name);
+    row.Set("type", option->type == 'n' ? "number" : option->type == 'b' ? "boolean" : "text");
+    row.Set("summary", text(option->summary));
+    if (option->preset) row.Set("preset", option->preset);
+    options.Set(options.Length(), row);
+  }
+  made.Set("options", options);
+  Napi::Array figures = Napi::Array::New(env);
+  for (uint32_t i = 0; plugin.figures && plugin.figures[i]; ++i) {
+    figures.Set(i, plugin.figures[i]);
+  }
+  made.Set("figures", figures);
+  return made;
+}
+
 Napi::Value list_warnings(const Napi::CallbackInfo& info) {
   Napi::Array made = Napi::Array::New(info.Env());
   for (const std::string& text : to_list(info)->warnings()) made.Set(made.Length(), text);
@@ -170,6 +217,7 @@ void export_plugins(Napi::Env env, Napi::Object exports) {
   add("setPlugins", set_plugins);
   add("reloadPlugins", reload_plugins);
   add("listPlugins", list_plugins);
+  add("describePlugin", describe_plugin);
   add("pluginWarnings", list_warnings);
 }
 

@@ -186,21 +186,24 @@ Status LoadedPlugin::start() {
                             (failure_.empty() ? "; it did not say why" : ": " + failure_)};
 }
 
-Status LoadedPlugin::load(const PluginSpec& spec, std::shared_ptr<PluginCounts> counts,
-                          std::shared_ptr<LoadedPlugin>* plugin) {
-  install_crash_report();
-  std::shared_ptr<LoadedPlugin> made(new LoadedPlugin);
-  made->spec_ = spec;
-  made->counts_ = std::move(counts);
+Status load_code(const PluginSpec& spec, PluginCode* code) {
   const PluginLoader loader = plugin_loader(spec.kind);
   if (!loader) {
     return {Code::unsupported, spec.name + ": " + spec.path +
                                    ": this build of bricks has no host "
                                    "for plugins of that language"};
   }
-  if (Status status = loader(spec, &made->code_); !status.ok()) return status;
-  const std::string where = spec.name + ": " + spec.path;
-  if (Status status = check_functions(where, made->code_.functions); !status.ok()) return status;
+  if (Status status = loader(spec, code); !status.ok()) return status;
+  return check_functions(spec.name + ": " + spec.path, code->functions);
+}
+
+Status LoadedPlugin::load(const PluginSpec& spec, std::shared_ptr<PluginCounts> counts,
+                          std::shared_ptr<LoadedPlugin>* plugin) {
+  install_crash_report();
+  std::shared_ptr<LoadedPlugin> made(new LoadedPlugin);
+  made->spec_ = spec;
+  made->counts_ = std::move(counts);
+  if (Status status = load_code(spec, &made->code_); !status.ok()) return status;
   if (Status status = made->read_options(); !status.ok()) return status;
   {
     Registry& all = registry();

@@ -31,6 +31,9 @@ Status load_c(const PluginSpec& spec, PluginCode* code);
 // For hosts: the loader's `keeper`, from the bricks_start that their functions' init is given.
 void* plugin_keeper(const bricks_start* start) noexcept;
 
+// What the file says of itself: it is loaded and its version is compared, but nothing is started.
+Status load_code(const PluginSpec& spec, PluginCode* code);
+
 class LoadedPlugin {
  public:
   // Loads, compares versions, checks options against what the plugin declares, calls init. Control

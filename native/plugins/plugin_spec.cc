@@ -51,6 +51,7 @@ bool ends_with(const std::string& text, const char* ending) {
 }  // namespace
 
 std::span<const OptionDescriptor> plugin_keys() noexcept { return kKeys; }
+std::span<const char* const> plugin_event_names() noexcept { return kEventNames; }
 
 Status read_plugin_events(const std::string& where, const std::vector<std::string>& names,
                           uint32_t* events) {

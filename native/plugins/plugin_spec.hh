@@ -38,6 +38,8 @@ struct PluginSpec {
 // name, path, required, on_error, ...: what an entry of a list may say beside `options`.
 std::span<const OptionDescriptor> plugin_keys() noexcept;
 
+// By number: "opening", "active", ...
+std::span<const char* const> plugin_event_names() noexcept;
 // Events by their names; none: all. invalid_argument.
 Status read_plugin_events(const std::string& where, const std::vector<std::string>& names,
                           uint32_t* events);

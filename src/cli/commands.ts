@@ -12,6 +12,7 @@ import { commandHelp, overview, referencePage } from './help.ts';
 import { killServerCommand } from './kill-server.ts';
 import { lbCommand } from './lb.ts';
 import { manualPages } from './manual.ts';
+import { pluginCommand } from './plugin.ts';
 import { replayCommand } from './replay.ts';
 import { ledgerCommand, pipeNames, statsCommand, statusCommand } from './reports.ts';
 import { runCommand } from './run.ts';
@@ -89,6 +90,7 @@ export const commands: readonly Command[] = [
   loadBalanceCommand,
   duplicateCommand,
   lbCommand,
+  pluginCommand,
   killServerCommand,
   wiresharkCommand,
   completionCommand,

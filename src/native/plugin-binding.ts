@@ -19,6 +19,25 @@ export interface PluginRow extends PluginEntry {
   readonly counts: Readonly<Record<string, number>>;
 }
 
+/** What a plugin's file says of itself. */
+export interface PluginDescription {
+  /** As it calls itself; lists may call it otherwise. */
+  readonly name: string;
+  readonly kind: PluginRow['kind'];
+  readonly summary: string;
+  readonly events: readonly string[];
+  /** Whose records it gets. */
+  readonly protocols: readonly string[];
+  readonly options: readonly {
+    readonly name: string;
+    readonly type: 'text' | 'number' | 'boolean';
+    readonly summary: string;
+    /** Absent: it must be given. */
+    readonly preset?: string;
+  }[];
+  readonly figures: readonly string[];
+}
+
 export interface PluginBinding {
   /** What an entry of a list of plugins can say beside the plugin's own options. */
   pluginKeys(): OptionInfo[];
@@ -33,6 +52,8 @@ export interface PluginBinding {
   /** The same plugins, from their files as they are now. */
   reloadPlugins(list: number): void;
   listPlugins(list: number): PluginRow[];
+  /** Loads that file and compares versions, but starts nothing. */
+  describePlugin(path: string): PluginDescription;
   /** What has gone wrong since the last change without being an error. */
   pluginWarnings(list: number): string[];
 }

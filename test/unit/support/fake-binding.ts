@@ -259,6 +259,9 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   setPlugins(): void {}
   reloadPlugins(): void {}
   listPlugins = (): PluginRow[] => [];
+  describePlugin(): never {
+    throw new Error('no plugins here');
+  }
   pluginWarnings = (): string[] => [];
 
   snapshot(): EngineSnapshot[] {
