@@ -67,7 +67,17 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   shell: ['protocol', 'errors'],
   daemon: ['lua', 'plugins', 'engine', 'native', 'shell', 'protocol', 'errors'],
   // Types of `native` only: what snapshots and explanations look like; and doctor's binding.
-  cli: ['daemon', 'doctor', 'witness', 'shell', 'engine', 'native', 'protocol', 'errors'],
+  cli: [
+    'daemon',
+    'plugins',
+    'doctor',
+    'witness',
+    'shell',
+    'engine',
+    'native',
+    'protocol',
+    'errors',
+  ],
   index: ['engine', 'flow', 'native', 'protocol', 'capture', 'traffic', 'errors'],
 };
 

@@ -217,7 +217,7 @@ void export_plugins(Napi::Env env, Napi::Object exports) {
   add("setPlugins", set_plugins);
   add("reloadPlugins", reload_plugins);
   add("listPlugins", list_plugins);
-  add("describePlugin", describe_plugin);
+  add("lookAtPlugin", describe_plugin);
   add("pluginWarnings", list_warnings);
 }
 

@@ -5,6 +5,7 @@ import type { Status } from '../engine/status.ts';
 import { BricksError, exitCodes } from '../errors.ts';
 import type { PluginDescription } from '../native/binding.ts';
 import { loadBinding, packageRoot } from '../native/load.ts';
+import { lookAtScript } from '../plugins/look.ts';
 import { DaemonClient } from '../shell/client.ts';
 import { type Arguments, type Command, helpOption, jsonOption, runDirOption } from './command.ts';
 import { type Language, languages, makeSkeleton } from './plugin-skeleton.ts';
@@ -44,8 +45,10 @@ function describe(plugin: PluginDescription): string {
   return `${lines}\n${formatTable(['OPTION', 'TYPE', 'PRESET', ''], rows)}`;
 }
 
-function check(args: Arguments): number {
-  const plugin = loadBinding().describePlugin(resolve(wordOf(args, 'check', 'FILE')));
+async function check(args: Arguments): Promise<number> {
+  const file = resolve(wordOf(args, 'check', 'FILE'));
+  const isScript = /\.(ts|js|mjs)$/.test(file);
+  const plugin = isScript ? await lookAtScript(file) : loadBinding().lookAtPlugin(file);
   process.stdout.write(args.flag('json') ? `${JSON.stringify(plugin)}\n` : describe(plugin));
   return exitCodes.ok;
 }
@@ -123,7 +126,7 @@ export const pluginCommand: Command = {
   summary: 'plugins of sessions: begin one, look at a file, list those that run',
   details:
     'new makes a folder with a plugin that works, and its test; it says how to run that.\n' +
-    'check loads a file (.so, .lua) without an engine and prints its events, options and\n' +
+    'check loads a file without an engine and prints its events, options and\n' +
     'figures, or what is wrong with it. list shows the plugins of the running daemon.\n' +
     '--include prints the folder of bricks_plugin.h, for the C compiler.',
   options: {

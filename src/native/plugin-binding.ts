@@ -53,7 +53,7 @@ export interface PluginBinding {
   reloadPlugins(list: number): void;
   listPlugins(list: number): PluginRow[];
   /** Loads that file and compares versions, but starts nothing. */
-  describePlugin(path: string): PluginDescription;
+  lookAtPlugin(path: string): PluginDescription;
   /** What has gone wrong since the last change without being an error. */
   pluginWarnings(list: number): string[];
 }

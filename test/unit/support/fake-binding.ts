@@ -248,9 +248,7 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   removeRule(): void {}
   changeRule(): void {}
 
-  listRules(): RuleInfo[] {
-    return [];
-  }
+  listRules = (): RuleInfo[] => [];
 
   pluginKeys = (): OptionInfo[] => [];
   pluginCounts = (): { name: string; summary: string }[] => [];
@@ -259,9 +257,7 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   setPlugins(): void {}
   reloadPlugins(): void {}
   listPlugins = (): PluginRow[] => [];
-  describePlugin(): never {
-    throw new Error('no plugins here');
-  }
+  lookAtPlugin = () => JSON.parse('{}');
   pluginWarnings = (): string[] => [];
 
   snapshot(): EngineSnapshot[] {
