@@ -323,7 +323,7 @@ void export_scripts(Napi::Env env, Napi::Object exports) {
   add("endPluginThreads", end_threads);
   add("pluginExited", plugin_exited);
   add("attachPlugin", attach_plugin);
-  add("describePlugin", describe_plugin);
+  add("pluginDefined", describe_plugin);
   add("refusePlugin", refuse_plugin);
   add("pluginFailed", plugin_failed);
   add("pluginStarted", plugin_started);

@@ -68,7 +68,7 @@ export interface ScriptBinding {
   pluginExited(host: number, epoch: number, why: string): string;
 
   attachPlugin(host: number, epoch: number): AttachedPlugin;
-  describePlugin(plugin: AttachedPlugin, description: PluginDescription): void;
+  pluginDefined(plugin: AttachedPlugin, description: PluginDescription): void;
   /** Its file does not load, or does not start. */
   refusePlugin(plugin: AttachedPlugin, why: string): void;
   /** An event of it: what it threw. */

@@ -34,7 +34,7 @@ async function load(): Promise<PluginDefinition | undefined> {
   try {
     const module: { default?: unknown } = await import(pathToFileURL(path).href);
     const [definition, description] = describe(module.default);
-    binding.describePlugin(plugin, description);
+    binding.pluginDefined(plugin, description);
     return definition;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

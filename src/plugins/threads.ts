@@ -74,7 +74,7 @@ export class PluginThreads {
 
   async #end(worker: Worker): Promise<void> {
     const late = setTimeout(() => void worker.terminate(), graceMs);
-    late.unref();
+    worker.ref(); // or nothing might keep this thread waiting
     await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     clearTimeout(late);
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineOptions } from '../../src/native/binding.ts';
 import { type Addon, loadBinding } from '../../src/native/load.ts';
 import type { PluginEntry, PluginRow } from '../../src/native/plugin-binding.ts';
 import { PluginThreads } from '../../src/plugins/threads.ts';
@@ -59,6 +60,7 @@ export class PluginEngine {
     frames: readonly TimedFrame[],
     plugins: readonly PluginEntry[],
     between: (list: number) => Promise<void> = async () => {},
+    options: EngineOptions = {},
   ): Promise<{ rows: PluginRow[]; delivered: number }> {
     const { binding } = this;
     const list = binding.openPlugins();
@@ -67,7 +69,7 @@ export class PluginEngine {
       binding.setPlugins(list, plugins);
       const capture = join(this.folder, `${name}.pcap`);
       writeFileSync(capture, pcapOf(frames));
-      binding.createEngine(name, {});
+      binding.createEngine(name, options);
       binding.apply(name, {
         inlets: [{ port: `pcap:${capture}`, brick: 0 }],
         bricks: [
