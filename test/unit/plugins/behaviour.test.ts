@@ -56,7 +56,8 @@ test('sees sessions, packets and payload, and keeps a context of each', async (t
     onClosing({ session, packet }) {
       const { state, protocol, closeReason } = session;
       const packets = [session.packets(0), session.packets(1)];
-      told([session.context?.packets, state, protocol, closeReason > 11, packets, !packet].join(' '));
+      const facts = [session.context?.packets, state, protocol, closeReason > 11, packets];
+      told([...facts, !packet].join(' '));
     },`,
   );
   const { rows, delivered } = await engine.run(udpFrames(20, 5), [entry]);
@@ -96,7 +97,8 @@ test('metadata keep their types from plugin to plugin', async (t) => {
     'writer',
     `onOpening({ session }) {
       const values = { i: 12n, n: 0.5, b: true, y: Uint8Array.of(1, 0, 2), t: 'text' };
-      for (const [key, value] of Object.entries(values)) told(String(session.setMetadata(key, value)));
+      for (const [key, value] of Object.entries(values))
+        told(String(session.setMetadata(key, value)));
       told(String(session.setMetadata('k'.repeat(64), 1)), );
       told(String(session.setMetadata('big', new Uint8Array(70000))));
     },`,
