@@ -31,7 +31,7 @@ struct Checker final : Sink {
     }
     if (offset + length <= next[direction] && is_rewound[direction]) return;
     MUST(!ended[direction] || is_rewound[direction] || next[direction] == 0);
-    ended[direction] = false;  // a SYN behind a FIN that was of nothing
+    ended[direction] = false;         // a SYN behind a FIN that was of nothing
     MUST(offset >= next[direction]);  // urgent bytes may be left out
     MUST(offset <= next[direction] + 1);
     next[direction] = offset + length;

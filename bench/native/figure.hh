@@ -90,6 +90,7 @@ void measure_queues(const Wanted& wanted, Figures& figures);
 void measure_sessions(const Wanted& wanted, Figures& figures);
 void measure_session_events(const Wanted& wanted, Figures& figures);
 void measure_lua_events(const Wanted& wanted, Figures& figures);
+void measure_streams(const Wanted& wanted, Figures& figures);
 void measure_steering(const Wanted& wanted, Figures& figures);
 
 }  // namespace bench

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   bench::measure_sessions(wanted, figures);
   bench::measure_session_events(wanted, figures);
   bench::measure_lua_events(wanted, figures);
+  bench::measure_streams(wanted, figures);
   bench::measure_files_and_devices(wanted, figures);
   bench::measure_xdp(wanted, figures);
   bench::measure_tool_ports(wanted, figures);

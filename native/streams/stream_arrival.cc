@@ -27,7 +27,7 @@ bool is_void(const Direction& it) noexcept {
 void StreamPool::begin(const Way& way, uint32_t seq, bool has_syn, Sink& sink) {
   Direction& it = *way.it;
   it.start = it.next = it.acked = it.highest = it.evidence_from = kOrigin + seq;
-  it.first_block = it.start >> kBlockShift;
+  it.first_block = it.end_block = it.start >> kBlockShift;
   it.phase = Phase::started;
   it.has_syn = has_syn;
   if (has_syn) return;

@@ -11,6 +11,7 @@
 namespace bricks::streams {
 namespace {
 
+constexpr uint64_t kHugePage = 2u << 20;
 constexpr uint64_t lines(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 // An eighth of the memory tells which segments wait, the rest is for their bytes.
 uint32_t nodes_of(const StreamOptions& options) {
@@ -74,6 +75,8 @@ Status StreamPool::reserve() {
     return system_error("streams: no room for " + std::to_string(memory_bytes_) + " bytes", errno);
   }
   auto* at = static_cast<uint8_t*>(memory_);
+  // Blocks lie anywhere: huge pages, beyond the first two megabytes of them.
+  if (block_bytes > kHugePage) madvise(at + kHugePage, block_bytes - kHugePage, MADV_HUGEPAGE);
   const HashSeed& seed = process_hash_seed();
   blocks_.init(at, blocks, seed.word[2]);
   nodes_.init(reinterpret_cast<SegmentNode*>(at + block_bytes), nodes, seed.word[3]);

@@ -21,7 +21,8 @@ struct Direction {
   Position start;
   Position fin;  // where the stream ends; 0: nobody knows
   uint32_t waiting, root;
-  uint32_t blocks, tail;  // held; the one at `next`, perhaps
+  uint32_t blocks;     // held
+  uint32_t recent[4];  // of them, those written last, by number
   Phase phase;
   OverlapPolicy policy;
   bool has_syn, is_confirmed, zero_window, has_probe;
@@ -29,10 +30,10 @@ struct Direction {
   Undo undo;
   EndReason end_reason;
 
-  Position claimed;        // acknowledged beyond what was seen
-  Position evidence_from;  // bytes from here to `next` are remembered
-  uint64_t first_block;    // no block below is held
-  Position urgent_at;      // 0: none
+  Position claimed;                 // acknowledged beyond what was seen
+  Position evidence_from;           // bytes from here to `next` are remembered
+  uint64_t first_block, end_block;  // no block is held below, or from there on
+  Position urgent_at;               // 0: none
   Position undo_from, undo_to;
   Position again_from, again_to;  // given out, and dropped by who got it
   Nanos hole_since;

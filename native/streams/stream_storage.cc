@@ -16,8 +16,9 @@ bool is_constant(OverlapPolicy policy) noexcept {
 }  // namespace
 
 uint32_t StreamPool::block_at(const Way& way, uint64_t number) const noexcept {
-  const uint32_t tail = way.it->tail;
-  return blocks_.is(tail, way.owner, number) ? tail : blocks_.find(way.owner, number);
+  const uint32_t recent = way.it->recent[number & 3];
+  if (blocks_.is(recent, way.owner, number)) return recent;
+  return number < way.it->end_block ? blocks_.find(way.owner, number) : kNoBlock;
 }
 
 void StreamPool::drop_node(Direction& it, uint32_t node) noexcept {
@@ -86,8 +87,9 @@ void StreamPool::write(const Way& way, Position at, std::span<const uint8_t> byt
     if (!block) {
       block = blocks_.take(way.owner, number);
       ++way.it->blocks;
+      way.it->end_block = std::max(way.it->end_block, number + 1);
     }
-    way.it->tail = block;
+    way.it->recent[number & 3] = block;
     std::memcpy(blocks_.bytes(block) + inside, bytes.data(), part);
     at += part;
     bytes = bytes.subspan(part);

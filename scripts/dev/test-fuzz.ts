@@ -1,5 +1,6 @@
 /** The step of `npm test` that fuzzes the packet decoder for a minute, the readers of
- * announcements for a quarter of one and those of payload for half of one (docs/flows.md). */
+ * announcements and TCP reassembly for a quarter of one and those of payload for half of one
+ * (docs/flows.md, docs/streams.md). */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -22,6 +23,7 @@ const targets: readonly Target[] = [
   { name: 'decode', share: 1, longest: 512, seeds: 'decode_corpus' },
   { name: 'announcements', share: 0.25, longest: 1500, dictionary: 'fuzz/announcements.dict' },
   { name: 'payload', share: 0.5, longest: 4000, dictionary: 'fuzz/payload.dict' },
+  { name: 'streams', share: 0.25, longest: 4096 },
 ];
 
 function failed(target: string, why: string): Outcome {
