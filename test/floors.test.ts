@@ -30,6 +30,19 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   queues: ['abi', 'mem', 'wire'],
   // Who is called for which event, and what the callbacks may do.
   plugins: ['abi', 'mem', 'wire', 'sessions', 'streams', 'decoders', 'queues'],
+  // Stellar's work loop, for C programs.
+  worker: [
+    'abi',
+    'mem',
+    'wire',
+    'ports',
+    'packet_io',
+    'sessions',
+    'streams',
+    'decoders',
+    'queues',
+    'plugins',
+  ],
   bricks: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'queues', 'plugins'],
   engine: ['abi', 'mem', 'wire', 'ports', 'filter', 'sessions', 'queues', 'plugins', 'bricks'],
   // Programs of their own that read captures through the same wire and session floors.

@@ -11,6 +11,8 @@ namespace bricks::packet_io_library {
 // What `message` is to the caller: a code of bricks_error; packet_io_error() gives the text.
 int fail(int code, std::string message);
 int fail(const Status& status);
+// Of a packet_io; null: there is none such (any more).
+PacketPool* pool_of(const packet_io* io);
 
 class Device {
  public:

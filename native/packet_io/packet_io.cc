@@ -96,6 +96,10 @@ std::string key_of(const std::string& name, int direction, int queue) {
 
 }  // namespace
 
+PacketPool* bricks::packet_io_library::pool_of(const packet_io* io) {
+  return lives(io) ? io->pool.get() : nullptr;
+}
+
 packet_io* packet_io_create(const char* mode, const char* config, uint32_t packets, int* error) {
   const auto found = std::find_if(std::begin(kModes), std::end(kModes), [mode](const Mode& each) {
     return mode && std::string(mode) == each.name;
