@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pluginFigures } from '../../bench/plugin-events.ts';
 import { packageRoot } from '../../src/native/load.ts';
 
 interface Figure {
@@ -134,10 +135,14 @@ const words = process.argv.slice(2);
 const json = words.includes('--json');
 const names = words.filter((word) => !word.startsWith('-'));
 const wanted = (name: string): boolean => names.length === 0 || names.includes(name);
-const nativeNames = names.filter((name) => name !== 'memory' && name !== 'start');
+const ours = ['memory', 'start', 'session-events-ts'];
+const nativeNames = names.filter((name) => !ours.includes(name));
 const figures = [
   ...(names.length === 0 || nativeNames.length > 0 ? nativeFigures(nativeNames) : []),
   ...(await programFigures(wanted)),
+  ...(await pluginFigures(wanted)).map(({ name, input, unit, values }) =>
+    figureOf(name, input, unit, values),
+  ),
 ];
 const machine = {
   processor: os.cpus()[0]?.model ?? 'unknown',
