@@ -6,6 +6,7 @@
 #include "addon/values.hh"
 #include "decoders/inspector.hh"
 #include "plugins/plugin_list.hh"
+#include "wire/application.hh"
 
 namespace bricks::addon {
 
