@@ -55,7 +55,6 @@ const floors: Readonly<Record<string, readonly string[]>> = {
     'filter',
     'sessions',
     'queues',
-    'decoders',
     'plugins',
     'bricks',
     'engine',

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "addon/values.hh"
-#include "decoders/inspector.hh"
 #include "plugins/plugin_list.hh"
 #include "wire/application.hh"
 
