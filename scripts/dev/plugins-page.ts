@@ -3,7 +3,8 @@
 const introduction = `# Plugins
 
 A *Session* brick follows sessions and gives what happens in them to plugins: a firewall, a
-logger, a limiter, an IDS. A plugin is one file, in C, in [Lua](plugins-lua.md) or in TypeScript.
+logger, a limiter, an IDS. A plugin is one file, in C, in [Lua](plugins-lua.md) or in
+[TypeScript](plugins-typescript.md).
 All three see the same events, may do the same, and get the same answers.
 
 \`\`\`lua
