@@ -61,7 +61,7 @@ class Session final : public Brick {
         }
         if (__builtin_expect(verdict.grouped || waiting, 0)) {
           waiting = true;
-          if (enqueue(batch, part[i], verdict, out) != Enqueued::pass) continue;
+          if (enqueue(batch, part[i], i, out) != Enqueued::pass) continue;
         }
         out.put(verdict.output < out.count() ? verdict.output : 0, part[i]);
       }
@@ -100,17 +100,11 @@ class Session final : public Brick {
   Decision explain(const Batch& batch, Index packet, uint32_t outlets) const override;
 
  private:
-  Enqueued enqueue(const Batch& batch, Index packet, const SessionWorker::Verdict& verdict,
-                   Outlets& out) noexcept {
-    uint32_t groups[kSessionGroupsMax];
-    uint32_t count = 0;
-    SessionWorker& worker = *shared_->worker;
-    if (verdict.grouped) {
-      const bricks_session& session = worker.manager().session(verdict.session);
-      count = worker.plugins().groups(session, verdict.direction, groups);
-    }
+  Enqueued enqueue(const Batch& batch, Index packet, uint32_t i, Outlets& out) noexcept {
+    const SessionWorker& worker = *shared_->worker;
+    const SessionWorker::Verdict& verdict = worker.verdict(i);
     const Nanos now = batch.packet_time ? batch.packets[packet].timestamp : batch.now;
-    return shared_->queues->enqueue(batch, packet, {groups, count}, verdict.session, now,
+    return shared_->queues->enqueue(batch, packet, worker.groups(i), verdict.session, now,
                                     out.cell(), verdict.output, out.cut_before(packet));
   }
   bool has_ended() const noexcept {

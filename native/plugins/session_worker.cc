@@ -98,7 +98,11 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
     if (made.session) {
       const bricks_session& session = manager_->session(made.session);
       made.output = session.output;
-      made.grouped = session.owner_[1] & kFateGroups;
+      if (__builtin_expect(session.owner_[1] & kFateGroups, 0)) {
+        made.grouped = true;
+        made.group_count =
+            static_cast<uint8_t>(plugins_->groups(session, view.direction, groups_[i]));
+      }
       made.dropped = view.dropped || session.owner_[1] & kFateDoomed;
       made.reason = Drop::plugin;
     }

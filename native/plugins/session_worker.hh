@@ -35,13 +35,18 @@ class SessionWorker final : private SessionSink {
     uint32_t session;  // entry number; 0: none
     uint16_t output;
     bool dropped;
-    bool grouped;  // PluginManager::groups() of its direction has some
+    bool grouped;  // it belongs to queue groups, or did: groups()
     Drop reason;   // where it is dropped
     uint8_t direction;
+    uint8_t group_count;
   };
   // kBatchMax packets at most; then there is a verdict for each.
   void run(const Batch& batch, Picks in, bool tick) noexcept;
   const Verdict& verdict(uint32_t i) const noexcept { return verdicts_[i]; }
+  // Its queue groups, as they were when its events were through.
+  std::span<const uint32_t> groups(uint32_t i) const noexcept {
+    return {groups_[i], verdicts_[i].group_count};
+  }
 
   // Without packets: whether somebody is to be told of ends; tells some of them.
   bool unsettled() const noexcept { return manager_->unsettled(); }
@@ -73,6 +78,7 @@ class SessionWorker final : private SessionSink {
   Nanos now_ = 0;
   bool fragments_ = false;  // there are some in this batch
   Verdict verdicts_[kBatchMax];
+  uint32_t groups_[kBatchMax][kSessionGroupsMax];
 };
 
 }  // namespace bricks

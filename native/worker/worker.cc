@@ -134,10 +134,8 @@ bricks_verdict verdict_of(bricks_worker& worker, uint32_t i) {
   made.output = from.output;
   made.direction = from.direction;
   made.dropped = from.dropped;
-  if (from.grouped) {
-    const bricks_session& session = worker.sessions->manager().session(from.session);
-    made.group_count = worker.sessions->plugins().groups(session, from.direction, made.groups);
-  }
+  made.group_count = from.group_count;
+  std::copy_n(worker.sessions->groups(i).data(), from.group_count, made.groups);
   return made;
 }
 
