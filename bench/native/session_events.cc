@@ -31,8 +31,10 @@ void must(const Status& status) {
 }
 
 std::string plugin_path(const char* name) {
-  const auto program = std::filesystem::read_symlink("/proc/self/exe");
-  return program.parent_path() / "plugins" / (std::string(name) + ".so");
+  const auto build = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  if (std::string_view(name).ends_with(".lua"))
+    return build.parent_path().parent_path().parent_path() / "test/plugins" / name;
+  return build / "plugins" / (std::string(name) + ".so");
 }
 
 class Followed {
@@ -107,9 +109,10 @@ class Followed {
   size_t place_ = 0;
 };
 
-void measure_packets(Figures& figures, uint8_t protocol, const char* name) {
+void measure_packets(Figures& figures, uint8_t protocol, const char* name,
+                     const char* group = "session-events", const char* plugin = "session_counter") {
   const SessionFrames frames(kSessions, protocol);
-  Followed followed(frames, "session_counter");
+  Followed followed(frames, plugin);
   for (uint32_t done = 0; done < 2 * kSessions; done += kBatchDefault) followed.breathe();
   std::vector<uint64_t> counts(1u << 17);
   size_t place = 0;
@@ -128,7 +131,7 @@ void measure_packets(Figures& figures, uint8_t protocol, const char* name) {
     return kBatchDefault;
   };
   const PairOfSpreads both = measure_with_limit([&] { return followed.breathe(); }, limit);
-  figures.push_back({"session-events", name, "Mpps", both.value, both.limit.median});
+  figures.push_back({group, name, "Mpps", both.value, both.limit.median});
 }
 
 // A SYN and the reset that answers it: OPENING, two packets, CLOSING.
@@ -181,6 +184,11 @@ void measure_lives(Figures& figures) {
 }  // namespace
 
 void measure_session_events(const Wanted& wanted, Figures& figures) {
+  if (const char* group = "session-events-lua"; wanted(group)) {
+    measure_packets(figures, 17, "UDP, 100,000 sessions, on_batch", group, "session_counter.lua");
+    measure_packets(figures, 17, "UDP, 100,000 sessions, on_packet", group,
+                    "session_counter_singly.lua");
+  }
   if (!wanted("session-events")) return;
   measure_packets(figures, 17, "UDP, 100,000 sessions, shuffled");
   measure_packets(figures, 6, "TCP, 100,000 sessions, shuffled");
