@@ -227,6 +227,12 @@ constexpr struct {
     LIMIT(kLuaMemoryMbDefault),
     LIMIT(kLuaMemoryMbMax),
     LIMIT(kLuaMessageMax),
+    LIMIT(kDecodeBufferBytes),
+    LIMIT(kHelloPassedMax),
+    LIMIT(kIdentifyBytes),
+    LIMIT(kIdentifyDatagrams),
+    LIMIT(kInspectorBytes),
+    LIMIT(kQuicPackets),
 #undef LIMIT
 };
 
