@@ -130,24 +130,28 @@ Status check_functions(const std::string& where, const bricks_plugin* plugin) {
 
 Status LoadedPlugin::read_options() {
   const bricks_option* table = functions().options;
-  Options left = spec_.options;
+  for (const auto& [name, value] : spec_.options) {
+    const bricks_option* option = table;
+    while (option && option->name && name != option->name) ++option;
+    if (option && option->name) continue;
+    return {Code::invalid_argument,
+            spec_.name + ": there is no option \"" + name + "\"; " + option_names(table)};
+  }
+  const Options& given_options = spec_.options;
   for (const bricks_option* option = table; option && option->name; ++option) {
-    const auto given = left.find(option->name);
-    if (given == left.end() && !option->preset) {
+    const auto given = given_options.find(option->name);
+    if (given == given_options.end() && !option->preset) {
       return {Code::invalid_argument,
               spec_.name + ": option " + option->name + " must be given: " + option->summary};
     }
-    OptionValue value =
-        given == left.end() ? OptionValue{std::string(option->preset)} : std::move(given->second);
+    OptionValue value = given == given_options.end() ? OptionValue{std::string(option->preset)}
+                                                     : std::move(given->second);
     std::string text;
     Status status = option_value(spec_.name, *option, std::move(value), &text);
     if (!status.ok()) return status;
     texts_.push_back(std::move(text));
-    if (given != left.end()) left.erase(given);
   }
-  if (left.empty()) return {};
-  return {Code::invalid_argument, spec_.name + ": there is no option \"" + left.begin()->first +
-                                      "\"; " + option_names(table)};
+  return {};
 }
 
 Status LoadedPlugin::start() {
