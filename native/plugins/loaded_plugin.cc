@@ -144,8 +144,8 @@ Status LoadedPlugin::read_options() {
       return {Code::invalid_argument,
               spec_.name + ": option " + option->name + " must be given: " + option->summary};
     }
-    OptionValue value = given == given_options.end() ? OptionValue{std::string(option->preset)}
-                                                     : std::move(given->second);
+    OptionValue value =
+        given == given_options.end() ? OptionValue{std::string(option->preset)} : given->second;
     std::string text;
     Status status = option_value(spec_.name, *option, std::move(value), &text);
     if (!status.ok()) return status;
