@@ -31,7 +31,8 @@ async function play(world: World, path: string, options: string, input: string):
      s:connect_input("pcap:${input}"):connect_output("null:")
      pe = PktEngine.new("e") pe:link(s) pe:start() pe:wait(60)
      local c = s:plugins()[1].counts
-     print("counts", c.errors, c.ctx_leaks, c.lost_lines, c.allowed, c.denied, c.dropped, c.logged)`,
+     print("counts", c.errors, c.ctx_leaks, c.lost_lines, c.allowed, c.denied, c.dropped,
+       c.logged)`,
   );
   const shell = world.start('bricks', ['-f', script]);
   await shell.says(/counts.*\n/);
@@ -145,7 +146,8 @@ test('reload while packets flow; figures and warnings in status', { skip: unbuil
   copyFileSync(built('firewall'), copy);
   const script = world.file(
     'reload.lua',
-    `s = Brick.new("Session", { plugins = { { "${copy}", options = { rules = "", default = "allow" } },
+    `s = Brick.new("Session", { plugins = {
+       { "${copy}", options = { rules = "", default = "allow" } },
        { "/nowhere/none.so", required = false } } })
      s:connect_input("gen:60?flows=1000&seed=${seed}"):connect_output("null:")
      pe = PktEngine.new("e") pe:link(s) pe:start()`,
