@@ -109,10 +109,41 @@ class Followed {
   size_t place_ = 0;
 };
 
+void set_tcp(uint8_t* frame, uint8_t flags, uint8_t seq, uint8_t ack) {
+  frame[41] = seq, frame[45] = ack, frame[47] = flags, frame[48] = 4;
+  frame[17] = flags & 2 ? 40 : 46;  // a SYN has no payload
+}
+
+// Every session is active before it is measured, TCP by its handshake.
+void set_up(const SessionFrames& frames, Followed& followed, bool tcp) {
+  for (uint32_t part = 0; part < 3; ++part) {
+    for (uint32_t i = 0; i < kSessions; ++i) {
+      uint8_t* frame = frames.at(part == 1 ? kSessions + i : i);
+      if (tcp && part == 0) set_tcp(frame, 2, 10, 0);
+      if (tcp && part == 1) set_tcp(frame, 0x12, 100, 11);
+      if (tcp && part == 2) set_tcp(frame, 0x10, 11, 101);
+      followed.add(0, frame);
+      followed.push(1);
+      if (tcp && part == 1) set_tcp(frame, 0x10, 101, 11);
+    }
+  }
+  if (followed.figure("activated") != kSessions) {
+    std::fprintf(stderr, "bench: not all sessions are active\n");
+    std::exit(1);
+  }
+}
+
 void measure_packets(Figures& figures, uint8_t protocol, const char* name,
                      const char* group = "session-events", const char* plugin = "session_counter") {
-  const SessionFrames frames(kSessions, protocol);
+  const SessionFrames frames(kSessions, protocol);  // one of each session, that way or the other
   Followed followed(frames, plugin);
+  {
+    const SessionFrames talk(2 * kSessions, protocol, true);
+    set_up(talk, followed, protocol == 6);
+    for (uint32_t i = 0; i < kSessions; ++i) {
+      std::memcpy(frames.at(i), talk.at(i % 2 ? kSessions + i : i), SessionFrames::kFrame);
+    }
+  }
   for (uint32_t done = 0; done < 2 * kSessions; done += kBatchDefault) followed.breathe();
   std::vector<uint64_t> counts(1u << 17);
   size_t place = 0;

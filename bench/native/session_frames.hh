@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,8 +17,8 @@ namespace bench {
 class SessionFrames {
  public:
   static constexpr uint32_t kFrame = 64;
-  // IPv4; `protocol` 6 or 17.
-  explicit SessionFrames(uint32_t flows, uint8_t protocol = 6)
+  // IPv4; `protocol` 6 or 17. `both`: the second half of the frames are the first one's answers.
+  explicit SessionFrames(uint32_t flows, uint8_t protocol = 6, bool both = false)
       : bytes_(size_t{flows} * kFrame), order_(flows) {
     memory_ =
         mmap(nullptr, bytes_ + kFrame, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -28,8 +29,10 @@ class SessionFrames {
     madvise(memory_, bytes_, MADV_HUGEPAGE);
     static constexpr uint8_t kHead[] = {2,    0, 0, 0,  0, 2, 2,    0, 0,  0, 0, 1, 8, 0,
                                         0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 6, 0, 0, 10};
-    for (uint32_t i = 0; i < flows; ++i) {
-      uint8_t* frame = at(i);
+    for (uint32_t k = 0; k < flows; ++k) {
+      const bool answer = both && k >= flows / 2;
+      const uint32_t i = answer ? k - flows / 2 : k;
+      uint8_t* frame = at(k);
       std::memcpy(frame, kHead, sizeof kHead);
       frame[23] = protocol;
       frame[27] = static_cast<uint8_t>(i >> 16);
@@ -42,6 +45,9 @@ class SessionFrames {
       } else {
         frame[39] = 26;  // UDP's length
       }
+      if (!answer) continue;
+      std::swap_ranges(frame + 26, frame + 30, frame + 30);
+      std::swap_ranges(frame + 34, frame + 36, frame + 36);
     }
     std::iota(order_.begin(), order_.end(), 0u);
     uint64_t state = 1;

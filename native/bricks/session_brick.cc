@@ -11,6 +11,9 @@ namespace bricks {
 
 namespace {
 
+// Packets that go through together: what is known of them stays in the first cache.
+constexpr size_t kPart = 64;
+
 // What bricks of one id have in common, one after the other.
 struct Shared {
   std::unique_ptr<SessionWorker> worker;
@@ -49,7 +52,7 @@ class Session final : public Brick {
     EgressQueues& queues = *shared_->queues;
     queues.set_virtual_time(batch.packet_time);
     for (size_t done = 0; done < in.size();) {
-      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kBatchMax));
+      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kPart));
       done += part.size();
       worker.run(batch, part, batch.packet_time);
       bool waiting = queues.held() != 0;

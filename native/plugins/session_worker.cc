@@ -32,9 +32,8 @@ void SessionWorker::run(const Batch& batch, Picks in, bool tick) noexcept {
   in_ = in;
   now_ = batch.now;
   plugins_->refresh();
-  fragments_ = false;
   manager_->run(batch, in, tick, *this);
-  if (fragments_) follow_fragments();
+  if (manager_->layered()) follow_fragments();
   payload_->recycle();
 }
 
@@ -89,11 +88,20 @@ void SessionWorker::look_at_fates(std::span<bricks_event> events) noexcept {
 }
 
 void SessionWorker::settled(std::span<const Index> places) noexcept {
+  constexpr uint32_t kFates = kFateGroups | kFateDoomed;
   for (const Index i : places) {
     Verdict& made = verdicts_[i];
-    made = {};
-    made.session = manager_->entry(i);
+    const uint32_t entry = manager_->entry(i);
     const bricks_packet_view& view = manager_->view(i);
+    const bricks_session& of = manager_->session(entry);
+    const bool plain =
+        manager_->place(i) == PacketPlace::session && !view.dropped && !(of.owner_[1] & kFates);
+    if (__builtin_expect(plain, 1)) {
+      made = {entry, of.output, false, false, Drop::plugin, view.direction};
+      continue;
+    }
+    made = {};
+    made.session = entry;
     made.direction = view.direction;
     if (made.session) {
       const bricks_session& session = manager_->session(made.session);
@@ -106,7 +114,6 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
       made.dropped = view.dropped || session.owner_[1] & kFateDoomed;
       made.reason = Drop::plugin;
     }
-    fragments_ |= DroppedDatagrams::is_fragment(*batch_, in_[i]);
     const PacketPlace place = manager_->place(i);
     if (__builtin_expect(place == PacketPlace::session, 1)) continue;
     if (place == PacketPlace::full && manager_->rules().drop_when_full) {

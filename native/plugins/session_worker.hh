@@ -76,7 +76,6 @@ class SessionWorker final : private SessionSink {
   const Batch* batch_ = nullptr;
   Picks in_;
   Nanos now_ = 0;
-  bool fragments_ = false;  // there are some in this batch
   Verdict verdicts_[kBatchMax];
   uint32_t groups_[kBatchMax][kSessionGroupsMax];
 };

@@ -78,27 +78,33 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   const Batch& batch = *batch_;
   const uint64_t salt = scope_->salt();
   for (uint32_t i = from; i < to; ++i) {
-    const Index packet = in_[i];
-    view_packet(batch, packet, &views_[i]);
-    views_[i].number_ = static_cast<uint16_t>(i);
-    times_[i] = time_of(views_[i].timestamp);
-    entries_[i] = 0;
-    places_[i] = PacketPlace::session;
-    const uint8_t flags = batch.packets[packet].flags;
-    uint64_t digest = (uint64_t{batch.packets[packet].hash} << 32 | batch.tags[packet]) ^ salt;
+    const Index index = in_[i];
+    const Packet& packet = batch.packets[index];
+    bricks_packet_view& view = views_[i];
+    uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
+    if (__builtin_expect(rule_.tenant, 0)) digest = digest_of(batch, index);
     if (digest <= kNobody) digest = kNobody + 1;
-    if (rule_.tenant) digest = digest_of(batch, packet);
-    const bool nobody =
-        views_[i].ip_version == 0 || (flags & kPacketFragment) || is_icmp_error(batch, packet);
-    look_.digest[i - from] = nobody ? kNobody : digest;
-    look_.bits[i - from] = 0;
+    if (__builtin_expect(!view_plain(packet, &view), 0)) {
+      view_packet(batch, index, &view);
+      layered_ |= (packet.flags & kPacketLayers) != 0;
+      if (view.ip_version == 0 || (packet.flags & kPacketFragment) || is_icmp_error(batch, index)) {
+        digest = kNobody;
+      }
+    }
+    view.number_ = static_cast<uint16_t>(i);
+    times_[i] = time_of(packet.timestamp);
+    places_[i] = PacketPlace::session;
+    look_.digest[i - from] = digest;
   }
+  std::fill_n(look_.bits, to - from, uint8_t{0});
   counts_.lookups += to - from;
   const uint32_t rest = table_.touch_words(look_, to - from);
   for (uint32_t i = from; i < to; ++i) {
     const uint64_t word = look_.word[i - from];
-    if (word == 0) continue;
-    entries_[i] = word_entry(word);
+    const uint32_t entry = word_entry(word);  // 0: it is among the rest
+    __builtin_prefetch(&sessions_[entry], 1);
+    if (views_[i].protocol == kTcp) __builtin_prefetch(&tracks_[entry], 1);
+    entries_[i] = entry;
     find_direction(i, word);
   }
   for (uint32_t r = 0; r < rest; ++r)

@@ -54,6 +54,7 @@ void SessionManager::set_rules(const SessionRules& rules) noexcept {
 void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& sink) noexcept {
   batch_ = &batch;
   in_ = in;
+  layered_ = false;
   const auto count = static_cast<uint32_t>(in.size());
   for (uint32_t from = 0; from < count;) {
     uint32_t to = careful(count - from) ? from + 1 : count;

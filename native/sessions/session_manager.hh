@@ -38,6 +38,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   // Of the last run(), by place in `in`.
   bricks_packet_view& view(uint32_t i) noexcept { return views_[i]; }
   PacketPlace place(uint32_t i) const noexcept { return places_[i]; }
+  bool layered() const noexcept { return layered_; }                 // some of them are not plain
   uint32_t entry(uint32_t i) const noexcept { return entries_[i]; }  // 0: of no session
   bricks_session& session(uint32_t entry) noexcept { return sessions_[entry]; }
   const SessionTrack& track(uint32_t entry) const noexcept { return tracks_[entry]; }
@@ -50,9 +51,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void settle(SessionSink& sink) noexcept;
   bool end_some(bricks_close_reason reason) noexcept;  // false: there are none left
   uint64_t live() const noexcept { return counts_.live + counts_.lingering; }
-
   const SessionManagerCounts& counts() const noexcept { return counts_; }
-  uint32_t entries() const noexcept { return table_.entries(); }
   // The session of a decoded packet, or null: changes nothing.
   const bricks_session* find(const Batch& batch, Index packet) const noexcept;
 
@@ -62,7 +61,6 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void ended(uint32_t entry, SessionEnd end) noexcept override;
   uint32_t idle_ticks(uint32_t entry) const noexcept override;
   bool gives_way(uint32_t entry) const noexcept override;
-
   void look_up(uint32_t from, uint32_t to) noexcept;
   void settle_rest(uint32_t i, uint64_t digest) noexcept;
   bool may_begin(uint32_t i) const noexcept;
@@ -77,6 +75,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void sweep(uint32_t most) noexcept;
 
   void wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept;  // of order_
+  bool step_plain(uint32_t i) noexcept;
   void step(uint32_t i) noexcept;
   bool step_tcp(uint32_t i) noexcept;
   void step_ended(uint32_t i) noexcept;
@@ -85,17 +84,17 @@ class SessionManager final : private SessionOwner, private SessionWork {
   bool is_duplicate(uint32_t i) noexcept;
   void start(uint32_t i) noexcept;
   void activate(uint32_t i) noexcept;
+  void add_packet(uint32_t i) noexcept;
   void add(Events& events, uint32_t i, bricks_event_type type) noexcept;
   void finish(Events& events, SessionSink& sink) noexcept;
   void release(uint32_t entry) noexcept;
   SessionClass class_of(uint32_t entry) const noexcept;
+  static bricks_close_reason timeout_of(SessionClass of) noexcept;
   void join(SessionList list, uint32_t entry) noexcept;
   void leave(uint32_t entry) noexcept;
   void count_end(bricks_session& session) noexcept;
   void end_later(uint32_t entry, bricks_close_reason reason) noexcept;
-  bool crowded() const noexcept {
-    return end_ended_ - first_ended_ > kSessionsKept - 2 * kBatchMax;
-  }
+  bool crowded() const noexcept { return end_ended_ - first_ended_ > kEndedMost; }
 
   SessionRules rules_;
   SessionTable& table_;
@@ -113,6 +112,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   Nanos newest_ = 0, emergency_since_ = 0;
   uint64_t next_id_;
   bool emergency_ = false, in_wave_ = false, reopening_ = false;
+  static constexpr uint32_t kEndedMost = kSessionsKept - 2 * kBatchMax;
   std::array<uint32_t, kSessionsKept> ended_;  // a ring, with its first and its end
   uint32_t first_ended_ = 0, end_ended_ = 0;
 };

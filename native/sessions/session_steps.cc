@@ -3,6 +3,7 @@
 
 #include "sessions/packet_views.hh"
 #include "sessions/session_manager.hh"
+#include "sessions/tcp_plain.hh"
 
 namespace bricks {
 
@@ -20,20 +21,6 @@ constexpr auto kOpeningClass = [] {
   return of;
 }();
 
-bricks_close_reason timeout_of(SessionClass of) noexcept {
-  switch (of) {
-    case SessionClass::tcp_closing:
-      return BRICKS_CLOSE_TIMEOUT_CLOSING;
-    case SessionClass::tcp_active:
-    case SessionClass::udp_active:
-    case SessionClass::icmp_active:
-    case SessionClass::other_active:
-      return BRICKS_CLOSE_TIMEOUT_ACTIVE;
-    default:
-      return BRICKS_CLOSE_TIMEOUT_OPENING;
-  }
-}
-
 }  // namespace
 
 SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
@@ -43,63 +30,6 @@ SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
   if (session.protocol == kTcp && tcp_closing(tracks_[entry].tcp)) return SessionClass::tcp_closing;
   if (session.state != BRICKS_SESSION_ACTIVE) return opening;
   return static_cast<SessionClass>(static_cast<uint8_t>(opening) + 1);
-}
-
-uint32_t SessionManager::idle_ticks(uint32_t entry) const noexcept {
-  if (crowded()) return UINT32_MAX;
-  // Later than a packet of it would find out, so that what a packet says does not depend on this.
-  const Nanos idle = idle_[static_cast<uint32_t>(class_of(entry))];
-  return static_cast<uint32_t>(idle >> kSessionTickShift) + 2;
-}
-
-bool SessionManager::gives_way(uint32_t entry) const noexcept {
-  if (crowded()) return false;
-  const uint8_t state = sessions_[entry].state;
-  return state != BRICKS_SESSION_ACTIVE && state != BRICKS_SESSION_CLOSING;
-}
-
-void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
-  bricks_session& session = sessions_[entry];
-  if (session.state == 0 || session.state == BRICKS_SESSION_CLOSED) return release(entry);
-  leave(entry);
-  session.close_reason = static_cast<uint8_t>(
-      end == SessionEnd::gave_way ? BRICKS_CLOSE_EVICTED_LRU : timeout_of(class_of(entry)));
-  ended_[end_ended_++ % kSessionsKept] = entry;
-}
-
-void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexcept {
-  table_.take_out(entry);
-  leave(entry);
-  sessions_[entry].close_reason = static_cast<uint8_t>(reason);
-  ended_[end_ended_++ % kSessionsKept] = entry;
-}
-
-// Nobody knows it any more: the table may use its entry.
-void SessionManager::release(uint32_t entry) noexcept {
-  leave(entry);
-  sessions_[entry].state = 0;
-  table_.give_back(entry);
-}
-
-void SessionManager::join(SessionList list, uint32_t entry) noexcept {
-  SessionTrack& track = tracks_[entry];
-  uint32_t& last = last_[static_cast<uint32_t>(list)];
-  track.list = list;
-  track.next = 0;
-  track.previous = last;
-  (last ? tracks_[last].next : first_[static_cast<uint32_t>(list)]) = entry;
-  last = entry;
-  ++(list == SessionList::opening ? counts_.opening : counts_.lingering);
-}
-
-void SessionManager::leave(uint32_t entry) noexcept {
-  SessionTrack& track = tracks_[entry];
-  if (track.list == SessionList::none) return;
-  const auto list = static_cast<uint32_t>(track.list);
-  --(track.list == SessionList::opening ? counts_.opening : counts_.lingering);
-  (track.previous ? tracks_[track.previous].next : first_[list]) = track.next;
-  (track.next ? tracks_[track.next].previous : last_[list]) = track.previous;
-  track.list = SessionList::none;
 }
 
 void SessionManager::start(uint32_t i) noexcept {
@@ -127,7 +57,7 @@ void SessionManager::start(uint32_t i) noexcept {
   ++counts_.live;
 }
 
-void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noexcept {
+inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noexcept {
   bricks_event& event = events.all[events.count++];
   bricks_packet_view& view = views_[i];
   event.session = &sessions_[entries_[i]];
@@ -142,6 +72,14 @@ void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noe
   event.protocol = event.kind = 0;
   event.index_ = i;
   event.own_ = 0;
+}
+
+inline void SessionManager::add_packet(uint32_t i) noexcept {
+  const bricks_packet_view& view = views_[i];
+  bricks_event& event = packets_.all[packets_.count];
+  add(packets_, i, BRICKS_EVENT_PACKET);
+  event.length = view.payload_length;
+  event.data = view.payload_length ? view.data + view.payload : nullptr;
 }
 
 void SessionManager::activate(uint32_t i) noexcept {
@@ -264,10 +202,7 @@ void SessionManager::step(uint32_t i) noexcept {
   }
   ++session.packets[view.direction];
   session.bytes[view.direction] += view.wire_length;
-  add(packets_, i, BRICKS_EVENT_PACKET);
-  bricks_event& event = packets_.all[packets_.count - 1];
-  event.length = view.payload_length;
-  event.data = view.payload_length ? view.data + view.payload : nullptr;
+  add_packet(i);
 }
 
 // True: nothing more is to be done with it.
@@ -287,74 +222,6 @@ bool SessionManager::is_duplicate(uint32_t i) noexcept {
   return true;
 }
 
-void SessionManager::close(bricks_session& session, bricks_close_reason reason,
-                           const bricks_packet_view* packet) noexcept {
-  if (session.close_reason != BRICKS_CLOSE_NONE) return;  // it is closing
-  const uint32_t entry = session.owner_[0];
-  if (!in_wave_) return end_later(entry, reason);
-  session.close_reason = static_cast<uint8_t>(reason);
-  bricks_event& event = closing_.all[closing_.count++];
-  event = {};
-  event.session = &session;
-  event.packet = packet;
-  event.type = BRICKS_EVENT_CLOSING;
-  event.reason = static_cast<uint16_t>(reason);
-  event.direction = packet ? packet->direction : uint8_t{0};
-}
-
-void SessionManager::count_end(bricks_session& session) noexcept {
-  ++counts_.closed;
-  --counts_.live;
-  switch (session.close_reason) {
-    case BRICKS_CLOSE_FIN:
-      ++counts_.closed_fin;
-      break;
-    case BRICKS_CLOSE_RST:
-      ++counts_.closed_rst;
-      break;
-    case BRICKS_CLOSE_TIMEOUT_OPENING:
-      ++counts_.timeouts_opening;
-      break;
-    case BRICKS_CLOSE_TIMEOUT_ACTIVE:
-      ++counts_.timeouts_active;
-      break;
-    case BRICKS_CLOSE_TIMEOUT_CLOSING:
-      ++counts_.timeouts_closing;
-      break;
-    case BRICKS_CLOSE_EVICTED_LRU:
-    case BRICKS_CLOSE_EVICTED_MEMCAP:
-      ++counts_.evicted;
-      break;
-    case BRICKS_CLOSE_REUSED_TUPLE:
-      ++counts_.reused_tuple;
-      break;
-    case BRICKS_CLOSE_PLUGIN_KILL:
-    case BRICKS_CLOSE_POISONED:
-      ++counts_.killed;
-      break;
-    default:
-      ++counts_.closed_other;
-  }
-}
-
-// CLOSING for sessions that are still in the table: there they linger.
-void SessionManager::finish(Events& events, SessionSink& sink) noexcept {
-  for (bricks_event& event : events.span()) event.session->state = BRICKS_SESSION_CLOSING;
-  sink.lifecycle(events.span());
-  for (bricks_event& event : events.span()) {
-    bricks_session& session = *event.session;
-    const uint32_t entry = session.owner_[0];
-    sink.over(session);
-    count_end(session);
-    leave(entry);
-    session.state = BRICKS_SESSION_CLOSED;
-    join(SessionList::lingering, entry);
-    tracks_[entry].blocked = session.close_reason == BRICKS_CLOSE_PLUGIN_KILL;
-    table_.rearm(entry);
-  }
-  events.count = 0;
-}
-
 void SessionManager::reopen(SessionSink& sink) noexcept {
   const uint32_t count = before_.count;
   finish(before_, sink);
@@ -363,11 +230,37 @@ void SessionManager::reopen(SessionSink& sink) noexcept {
   reopening_ = false;
 }
 
+// The usual packet of an active session. False: step() is to look at it; nothing was changed.
+inline bool SessionManager::step_plain(uint32_t i) noexcept {
+  const uint32_t entry = entries_[i];
+  bricks_session& session = sessions_[entry];
+  bricks_packet_view& view = views_[i];
+  const Nanos now = times_[i];
+  const auto of = static_cast<uint32_t>(kOpeningClass[session.protocol]) + 1;
+  // Time that goes back makes the difference huge.
+  if (session.state != BRICKS_SESSION_ACTIVE || view.protocol != session.protocol ||
+      now - session.last_seen > idle_[of] || view.fragment ||
+      rules_.duplicates != Duplicates::off) {
+    return false;
+  }
+  if (session.protocol == kTcp) {
+    if (view.length != view.wire_length || view.transport + 20u > view.length ||
+        !tcp_step_plain(tracks_[entry].tcp, view.direction, view.data + view.transport,
+                        view.payload_length)) {
+      return false;
+    }
+  }
+  session.last_seen = now;
+  ++session.packets[view.direction];
+  session.bytes[view.direction] += view.wire_length;
+  add_packet(i);
+  return true;
+}
+
 void SessionManager::wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
   in_wave_ = true;
   for (uint32_t k = from; k < to; ++k) {
-    __builtin_prefetch(&sessions_[entries_[order_[k + kSessionAhead]]], 1);
-    step(order_[k]);
+    if (__builtin_expect(!step_plain(order_[k]), 0)) step(order_[k]);
   }
   if (before_.count) reopen(sink);
   if (opening_.count) {

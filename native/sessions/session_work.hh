@@ -34,6 +34,7 @@ class SessionWork {
   uint16_t batch_number_ = 0;
   Index order_[kBatchMax + kSessionAhead];
   std::array<uint32_t, kBatchMax + 1> wave_end_;
+  bool layered_ = false;
   uint32_t waves_ = 0, alone_ = 0;  // alone: packets of no session
   Events before_, opening_, active_, packets_, closing_;
   Index again_[kBatchMax];

@@ -16,9 +16,19 @@ uint32_t later(uint32_t a, uint32_t b) noexcept { return ahead(a, b) > 0 ? a : b
 
 // A letter at its first time for each end; capital: whoever opened the connection.
 constexpr char kLetters[] = "?shadfri";
-enum Letter : uint8_t { kSyn = 1, kSynAck, kAck, kData, kFin, kReset, kInconsistent };
+enum Letter : uint8_t {
+  kSyn = 1,
+  kSynAck,
+  kAck = kTcpNotedAck,
+  kData = kTcpNotedData,
+  kFin,
+  kReset,
+  kInconsistent
+};
 
 void note(TcpTrack& track, uint32_t side, uint8_t letter) noexcept {
+  if (track.end[side].noted >> letter & 1) return;
+  track.end[side].noted |= static_cast<uint8_t>(1u << letter);
   const uint64_t code = letter | (side ? 8u : 16u);  // never 0
   for (uint32_t i = 0; i < kHistoryMax; ++i) {
     const uint64_t known = track.history >> i * 5 & 31;

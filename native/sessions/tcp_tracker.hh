@@ -51,9 +51,10 @@ struct TcpEnd {
   TcpEndState state;
   uint8_t scale;  // of the windows it announces
   uint8_t marks;  // TcpEndMark
-  uint8_t unused;
+  uint8_t noted;  // letters of its history, a bit each
 };
 
+inline constexpr uint8_t kTcpNotedAck = 3, kTcpNotedData = 4;  // bits of TcpEnd.noted
 enum TcpEndMark : uint8_t {
   kEndAcks = 1,       // it has acknowledged something
   kEndSyn = 2,        // its SYN was seen
