@@ -181,7 +181,8 @@ bool ScriptRing::progress(uint32_t* done, bool* failed) noexcept {
 }
 
 uint32_t ScriptRing::position() const noexcept {
-  const uint32_t claimed = *reinterpret_cast<const volatile uint32_t*>(shared_);
+  const uint32_t claimed =
+      std::atomic_ref(*reinterpret_cast<uint32_t*>(shared_)).load(std::memory_order_relaxed);
   return std::min(claimed, waiting() ? waiting() - 1 : 0);
 }
 
@@ -223,7 +224,7 @@ ScriptRing::Run ScriptRing::take() noexcept {
   const uint64_t posted = control_->posted.load(std::memory_order_acquire);
   if (posted <= cursor_) return {0, 0};
   const uint32_t first = static_cast<uint32_t>(cursor_) & mask_;
-  *reinterpret_cast<volatile uint32_t*>(shared_) = 0;
+  std::atomic_ref(*reinterpret_cast<uint32_t*>(shared_)).store(0, std::memory_order_relaxed);
   taken_ = static_cast<uint32_t>(std::min<uint64_t>(posted - cursor_, mask_ + 1 - first));
   return {first, taken_};
 }

@@ -137,8 +137,10 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
 void ScriptWorker::take_back(bricks_event* events, uint32_t count, uint32_t of, uint32_t* at,
                              uint32_t epoch) noexcept {
   for (uint32_t i = 0; i < count; ++i) {
-    const volatile ScriptRecord& record = ring_->posted_record(of - i);
-    const uint32_t number = record.context, verdict = record.verdict;
+    // A script that is given up may be writing still.
+    ScriptRecord& record = ring_->posted_record(of - i);
+    const uint32_t number = std::atomic_ref(record.context).load(std::memory_order_relaxed);
+    const uint32_t verdict = std::atomic_ref(record.verdict).load(std::memory_order_relaxed);
     *events[i].context =
         number && number < kScriptContextsMax ? context_of(number, epoch) : nullptr;
     if (verdict & kScriptDrop) {

@@ -177,18 +177,19 @@ TEST(script_calls_are_made_on_the_engines_thread) {
 }
 
 TEST(script_that_does_not_answer_is_given_up_and_begins_again) {
-  std::atomic<bool> hangs{true};
+  std::atomic<bool> hangs{true}, over{false};
   std::atomic<uint32_t> known{0};
   World world(
       [&](ScriptHost& host, const ScriptTurn& turn, ScriptRing& ring) {
         for (uint32_t i = 0; i < turn.count; ++i) {
           ScriptRecord& record = record_of(ring, turn.first + i);
-          *reinterpret_cast<volatile uint32_t*>(ring.shared()) = i;
+          std::atomic_ref(*reinterpret_cast<uint32_t*>(ring.shared())) = i;
           known += record.context != 0;
-          record.context = 5;
+          std::atomic_ref(record.context) = 5;
           if (record.session.id != 4 || !hangs) continue;
           while (host.running()) std::this_thread::yield();
           CHECK_EQ(ask(host, ScriptCall::kill, i), static_cast<int>(BRICKS_ENOCTX));
+          while (!over) std::this_thread::yield();
           break;
         }
         return Did{turn.count, false};
@@ -200,6 +201,7 @@ TEST(script_that_does_not_answer_is_given_up_and_begins_again) {
   CHECK_EQ(world.handle(4, 6), 0);  // nobody there: by the policy, dropped
   CHECK_EQ(Asked::calls.size(), 6u);
   hangs = false;
+  over = true;
   while (!world.host->running()) std::this_thread::yield();
   CHECK_EQ(world.host->running(), 2u);
   CHECK_EQ(world.handle(0, 10), 0);
