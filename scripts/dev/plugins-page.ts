@@ -28,7 +28,8 @@ of the daemon's folder.
 
 Ready to use, each in one file: \`examples/plugins\` has a stateful firewall, a flow logger
 (Zeek's conn.log as JSON, with Community ID) and others; most in two languages, whose tests are
-the same.
+the same. \`bricks plugin new NAME --lang c|lua|ts\` begins one of your own, with a
+test that passes; \`bricks plugin check FILE\` looks at a file without an engine.
 
 ## An entry of the list
 
