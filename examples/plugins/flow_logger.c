@@ -19,6 +19,7 @@ enum { LOGGED }; /* figures */
 /* What is kept of a session. Index 0 and 1 of pairs: who opened it, and the other side. */
 typedef struct flow_log {
   struct flow_log *next; /* of those that are free */
+  uint64_t packets[2];
   uint64_t ip_bytes[2];
   uint64_t payload[2];
   uint64_t missed;
@@ -85,6 +86,7 @@ static void see_packet(flow_log *flow, const bricks_packet_view *packet, int dir
   flow->last = packet->timestamp;
   if (packet->network == 0) return;
   const uint32_t length = ip_length(packet);
+  ++flow->packets[direction];
   flow->ip_bytes[direction] += length;
   uint32_t payload = 0;
   if (packet->payload > packet->network && length > (uint32_t)packet->payload - packet->network)
@@ -111,8 +113,8 @@ static void see_packet(flow_log *flow, const bricks_packet_view *packet, int dir
 /* Zeek's conn_state. */
 static const char *state_of(const flow_log *flow, const bricks_session *session) {
   if (session->protocol == UDP) {
-    if (session->packets[0] == 0) return "SHR";
-    return session->packets[1] > 0 ? "SF" : "S0";
+    if (flow->packets[0] == 0) return "SHR";
+    return flow->packets[1] > 0 ? "SF" : "S0";
   }
   if (session->protocol != TCP) return "OTH";
   const bool answered = said(flow, 'H', 1), reset = flow->reset_by >= 0;
@@ -120,6 +122,7 @@ static const char *state_of(const flow_log *flow, const bricks_session *session)
   if (!said(flow, 'S', 0)) {
     if (!answered) return "OTH";
     if (flow->reset_by == 1) return "RSTRH";
+    if (finished && finished_too) return "SF";
     return finished_too ? "SHR" : "OTH";
   }
   if (!answered) {
@@ -204,7 +207,7 @@ static void write_line(const logger *log, const bricks_event *event, const flow_
       protocol_name(session->protocol, protocol), service,
       flow->last > first ? seconds(flow->last - first) : 0.0, (number)flow->payload[0],
       (number)flow->payload[1], state_of(flow, session), (number)flow->missed, flow->history,
-      (number)session->packets[0], (number)flow->ip_bytes[0], (number)session->packets[1],
+      (number)flow->packets[0], (number)flow->ip_bytes[0], (number)flow->packets[1],
       (number)flow->ip_bytes[1], flow->id, reason_name(event->reason));
   if (log->host->emit(log->number, line, (size_t)length) == 0)
     log->host->add_figure(log->number, LOGGED, 1);
@@ -226,8 +229,9 @@ static int handle(void *state, bricks_event *events, uint32_t count, uint32_t *a
     if (!flow && event->type != BRICKS_EVENT_CLOSING) flow = begin(log, event);
     if (!flow) continue;
     switch (event->type) {
-      case BRICKS_EVENT_PACKET:
-        see_packet(flow, event->packet, direction);
+      case BRICKS_EVENT_PACKET: /* an ICMP error about it is no packet of it */
+        if (event->packet->protocol == event->session->protocol)
+          see_packet(flow, event->packet, direction);
         break;
       case BRICKS_EVENT_PAYLOAD: /* of the streams: what is sent twice counts once */
         flow->payload[direction] = event->offset + event->length;

@@ -28,6 +28,7 @@ local function begin(event)
     last = event:time(),
     history = '',
     said = 0, -- letters that are in `history`, as bits
+    packets = {[0] = 0, 0},
     ip_bytes = {[0] = 0, 0},
     payload = {[0] = 0, 0},
     missed = 0,
@@ -59,9 +60,11 @@ end
 local function on_packet(event)
   local flow = event:get() or begin(event)
   local packet, direction = event.packet, event.direction
+  if packet.protocol ~= event.session.protocol then return end -- an ICMP error about it
   flow.last = tonumber(packet.timestamp) / 1e9
   if packet.network == 0 then return end
   local length = ip_length(packet)
+  flow.packets[direction] = flow.packets[direction] + 1
   flow.ip_bytes[direction] = flow.ip_bytes[direction] + length
   local payload = 0
   if packet.payload > 0 then payload = length - (packet.payload - packet.network) end
@@ -104,14 +107,15 @@ end
 -- Zeek's conn_state.
 local function state_of(flow, session)
   if session.protocol == UDP then
-    if session.packets[0] == 0 then return 'SHR' end
-    return session.packets[1] > 0 and 'SF' or 'S0'
+    if flow.packets[0] == 0 then return 'SHR' end
+    return flow.packets[1] > 0 and 'SF' or 'S0'
   end
   if session.protocol ~= TCP then return 'OTH' end
   local finished, finished_too = has(flow, 'F', 0), has(flow, 'F', 1)
   if not has(flow, 'S', 0) then
     if not has(flow, 'H', 1) then return 'OTH' end
     if flow.reset_by == 1 then return 'RSTRH' end
+    if finished and finished_too then return 'SF' end
     return finished_too and 'SHR' or 'OTH'
   elseif not has(flow, 'H', 1) then
     if flow.reset_by then return flow.reset_by == 1 and 'REJ' or 'RSTOS0' end
@@ -140,8 +144,8 @@ local function on_closing(event)
     flow.icmp_code or session:destination_port(),
     names[session.protocol] or tostring(session.protocol), optional,
     math.max(flow.last - flow.time, 0), flow.payload[0], flow.payload[1],
-    state_of(flow, session), flow.missed, flow.history, tonumber(session.packets[0]),
-    flow.ip_bytes[0], tonumber(session.packets[1]), flow.ip_bytes[1], flow.id,
+    state_of(flow, session), flow.missed, flow.history, flow.packets[0],
+    flow.ip_bytes[0], flow.packets[1], flow.ip_bytes[1], flow.id,
     event:reason_name())
   if bricks.emit(line) == 0 then bricks.add_figure('logged') end
 end
