@@ -1,5 +1,5 @@
-// The calls of abi/bricks_packet_io.h. What they are given may be anything: handles are looked up
-// before they are used.
+// The calls of abi/bricks_packet_io.h. Packets are looked up before they are used, handles where
+// things are opened, closed and counted.
 #include <algorithm>
 #include <mutex>
 #include <set>

@@ -31,14 +31,12 @@ Nanos TokenStream::when(uint64_t position, Nanos now) const noexcept {
   const auto missing = static_cast<int64_t>(position - at(now));
   if (missing <= 0) return now;
   if (rate == 0) return UINT64_MAX;
-  const uint64_t per_second = rate * kTokensPerByte;
-  const Wide wait = (Wide{static_cast<uint64_t>(missing)} * kSecond + per_second - 1) / per_second;
-  if (wait > UINT64_MAX / 4) return UINT64_MAX;
-  Nanos time = std::max(now, from) + static_cast<Nanos>(wait);
-  // What is rounded in at() may make it one earlier or later.
-  while (time > now && static_cast<int64_t>(at(time - 1) - position) >= 0) --time;
-  while (static_cast<int64_t>(at(time) - position) < 0) ++time;
-  return time;
+  if (missing >> 46) return UINT64_MAX;  // no bucket is so large
+  // Of the token that is under way, the part that has come is counted, too.
+  const Nanos base = std::max(now, from);
+  const Wide part = (Wide{base - from} * factor) & ((Wide{1} << shift) - 1);
+  const Wide wanted = (Wide{static_cast<uint64_t>(missing)} << shift) - part;
+  return base + static_cast<Nanos>((wanted + factor - 1) / factor);
 }
 
 // Where the stream is spent up to, once what the bucket has no room for has run over.

@@ -6,6 +6,7 @@
 #include "check.hh"
 #include "queues/counter_random.hh"
 #include "queues/meters.hh"
+#include "queues/shared_bucket.hh"
 
 namespace bricks {
 namespace {
@@ -123,6 +124,30 @@ TEST(queue_bucket_is_exact) {
       CHECK_EQ(often.conform(bytes, now), conforms);
       CHECK_EQ(once.tokens(), static_cast<uint64_t>(model.tokens / Wide(kSecond)));
     }
+  }
+}
+
+// The stream of a shared bucket, at any rate: when it comes to a place, to the nanosecond, and how
+// far it comes in half a year, to the token or 2^-62 of all.
+TEST(queue_token_stream_is_exact) {
+  CounterRandom random(99);
+  std::printf("  seed 99\n");
+  for (int round = 0; round < 20000; ++round) {
+    const uint64_t rate = 1 + random.bits() % (uint64_t{1} << (1 + random.bits() % 36));
+    const Nanos from = round % 2 ? 0 : 1700000000 * kSecond;
+    const TokenStream stream = TokenStream::make(rate, 1500, from, random.bits());
+    const Nanos now = 1700000000 * kSecond + random.bits() % (kSecond << (random.bits() % 24));
+    const Nanos begin = 1700000000 * kSecond;
+    const Wide amount = Wide(now - begin) * Wide(rate) * Wide(kTokensPerByte) / Wide(kSecond);
+    const auto error =
+        static_cast<int64_t>(stream.at(now) - stream.at(begin) - static_cast<uint64_t>(amount));
+    CHECK(error >= -1 && error <= 1 + static_cast<int64_t>(amount >> 62));
+    const uint64_t position =
+        stream.at(now) + random.bits() % (uint64_t{1} << (random.bits() % 40));
+    const Nanos when = stream.when(position, now);
+    CHECK(when >= now);
+    CHECK(static_cast<int64_t>(stream.at(when) - position) >= 0);
+    CHECK(when == now || static_cast<int64_t>(stream.at(when - 1) - position) < 0);
   }
 }
 
