@@ -2,6 +2,7 @@
 // queues go on when the brick is made anew with other options, as long as plugins and tenant stay.
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "bricks/session_options.hh"
 #include "plugins/session_worker.hh"
@@ -55,6 +56,7 @@ class Session final : public Brick {
       const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kPart));
       done += part.size();
       worker.run(batch, part, batch.packet_time);
+      tell_applications(batch, part);
       bool waiting = queues.held() != 0;
       for (uint32_t i = 0; i < part.size(); ++i) {
         const SessionWorker::Verdict& verdict = worker.verdict(i);
@@ -103,6 +105,19 @@ class Session final : public Brick {
   Decision explain(const Batch& batch, Index packet, uint32_t outlets) const override;
 
  private:
+  // For Filters and LoadBalancers behind it. Another Session before may have told of packets that
+  // do not come here.
+  void tell_applications(Batch& batch, Picks part) noexcept {
+    const SessionWorker& worker = *shared_->worker;
+    if (!worker.identifies()) return;
+    if (!batch.has_applications) std::memset(batch.applications, 0, batch.count);
+    batch.has_applications = true;
+    for (uint32_t i = 0; i < part.size(); ++i) {
+      const uint8_t speaks = worker.verdict(i).application;
+      if (speaks) batch.applications[part[i]] = speaks;
+    }
+  }
+
   Enqueued enqueue(const Batch& batch, Index packet, uint32_t i, Outlets& out) noexcept {
     const SessionWorker& worker = *shared_->worker;
     const SessionWorker::Verdict& verdict = worker.verdict(i);

@@ -48,6 +48,9 @@ constexpr OptionDescriptor kOptions[] = {
      "megabytes of TCP payload that may wait"},
     {"stream_depth", OptionType::integer, "0", 0, 9007199254740991.0, nullptr,
      "bytes of each direction that are put in order; 0: all"},
+    {"identify", OptionType::boolean, "false", 0, 0, nullptr,
+     "finds out what sessions speak (dns, http, tls, quic, ssh, sip, rtp, ftp, dhcp, ntp) also "
+     "where no plugin asks for it: for rules and balancers behind it that go by application"},
     {"queue_packets", OptionType::integer, "65536", 256, kQueuePacketsMax, nullptr,
      "packets that may wait for the rates of their groups"},
     {"stream_hole", OptionType::number, "0", 0, 3600, nullptr,
@@ -77,6 +80,7 @@ void read_payload(const Options& options, PayloadOptions* made) {
                                      : streams::UrgentPolicy::in_line;
   streams.depth = static_cast<uint64_t>(option_integer(options, "stream_depth"));
   streams.hole_timeout = seconds(options, "stream_hole");
+  made->identify = option_flag(options, "identify");
 }
 
 }  // namespace
@@ -112,7 +116,7 @@ Status read_session_options(const Options& options, const BrickPlace& place,
 
 bool same_payload_options(const Options& a, const Options& b) {
   for (const char* name : {"overlaps", "delivery", "urgent", "stream_sessions", "stream_memory",
-                           "stream_depth", "stream_hole", "queue_packets"}) {
+                           "stream_depth", "stream_hole", "queue_packets", "identify"}) {
     if (a.at(name) != b.at(name)) return false;
   }
   return true;

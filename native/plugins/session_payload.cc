@@ -69,8 +69,7 @@ void SessionPayload::begin(bricks_session& session) noexcept { parts_[session.ow
 void SessionPayload::open(bricks_session& session, Parts& parts) noexcept {
   parts.asked = true;
   if (session.protocol == kTcp) parts.stream = streams_->open();
-  const bool inspect = plugins_->events() & BRICKS_ON(BRICKS_EVENT_PROTOCOL);
-  if (inspect && (session.protocol == kTcp || session.protocol == kUdp)) {
+  if (identifies(*plugins_) && (session.protocol == kTcp || session.protocol == kUdp)) {
     parts.inspector = inspectors_->open(session.protocol, host_order(session.port[0]),
                                         host_order(session.port[1]));
   }
@@ -82,6 +81,9 @@ void SessionPayload::packet(bricks_event& event, PluginManager& plugins, Nanos n
   if (view.protocol != session.protocol) return;  // an ICMP error about it
   Parts& parts = parts_[session.owner_[0]];
   plugins_ = &plugins;
+  // Who only asks what a session speaks is done with it once that is known.
+  const bool read = plugins.events() & BRICKS_ON(BRICKS_EVENT_PROTOCOL);
+  inspectors_->read_only(read ? plugins.protocols() : 0);
   session_ = &session;
   packet_ = &view;
   now_ = now;
@@ -102,6 +104,12 @@ void SessionPayload::tcp(bricks_event& event) noexcept {
   streams_->segment(parts.stream, event.direction, segment, *this);
   // What a plugin has dropped after it saw the payload comes again, and is judged again.
   if (event.packet->dropped) streams_->undo(parts.stream, event.direction);
+  // Nobody reads on.
+  constexpr uint32_t kStream = BRICKS_ON(BRICKS_EVENT_PAYLOAD) | BRICKS_ON(BRICKS_EVENT_GAP);
+  if ((parts.inspected || !parts.inspector) && !(plugins_->events() & kStream)) {
+    streams_->close(parts.stream, *this);
+    parts.stream = 0;
+  }
 }
 
 void SessionPayload::finish(bricks_session& session, PluginManager& plugins, Nanos now) noexcept {

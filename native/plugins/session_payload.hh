@@ -16,6 +16,7 @@ struct PayloadOptions {
   streams::StreamOptions streams;
   uint32_t inspectors = 1u << 20;  // sessions whose protocol is looked for at a time
   uint32_t inspector_buffers = 4096;
+  bool identify = false;  // what sessions speak is found out also where no plugin wants records
 };
 
 class SessionPayload final : private streams::Sink, private Sink {
@@ -29,7 +30,13 @@ class SessionPayload final : private streams::Sink, private Sink {
                                       BRICKS_ON(BRICKS_EVENT_GAP) |
                                       BRICKS_ON(BRICKS_EVENT_PROTOCOL);
   // Does anybody want anything of this?
-  static bool wanted(const PluginManager& plugins) noexcept { return plugins.events() & kEvents; }
+  bool wanted(const PluginManager& plugins) const noexcept {
+    return options_.identify || plugins.events() & kEvents;
+  }
+  // Does bricks_session.application say what it can?
+  bool identifies(const PluginManager& plugins) const noexcept {
+    return options_.identify || plugins.events() & BRICKS_ON(BRICKS_EVENT_PROTOCOL);
+  }
 
   void begin(bricks_session& session) noexcept;
   // A PACKET event's packet, which nobody has dropped.

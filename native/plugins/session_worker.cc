@@ -71,7 +71,7 @@ void SessionWorker::packets(std::span<bricks_event> events) noexcept {
     plugins_->dispatch(events, now_);
     look_at_fates(events);
   }
-  if (!SessionPayload::wanted(*plugins_)) return;
+  if (!payload_->wanted(*plugins_)) return;
   for (bricks_event& event : events) {
     if (!event.packet->dropped) payload_->packet(event, *plugins_, now_);
   }
@@ -106,6 +106,7 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
     if (made.session) {
       const bricks_session& session = manager_->session(made.session);
       made.output = session.output;
+      made.application = static_cast<uint8_t>(session.application);
       if (__builtin_expect(session.owner_[1] & kFateGroups, 0)) {
         made.grouped = true;
         made.group_count =

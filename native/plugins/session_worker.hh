@@ -39,6 +39,7 @@ class SessionWorker final : private SessionSink {
     Drop reason;   // where it is dropped
     uint8_t direction;
     uint8_t group_count;
+    uint8_t application;  // enum bricks_protocol
   };
   // kBatchMax packets at most; then there is a verdict for each.
   void run(const Batch& batch, Picks in, bool tick) noexcept;
@@ -51,6 +52,8 @@ class SessionWorker final : private SessionSink {
   // Without packets: whether somebody is to be told of ends; tells some of them.
   bool unsettled() const noexcept { return manager_->unsettled(); }
   void settle(Nanos now) noexcept;
+  // Do verdicts have an application, where it is known?
+  bool identifies() const noexcept { return payload_->identifies(*plugins_); }
   uint64_t live() const noexcept { return manager_->live(); }
   void end_some(bricks_close_reason reason, Nanos now) noexcept;
 
