@@ -97,7 +97,8 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
     const bool plain =
         manager_->place(i) == PacketPlace::session && !view.dropped && !(of.owner_[1] & kFates);
     if (__builtin_expect(plain, 1)) {
-      made = {entry, of.output, false, false, Drop::plugin, view.direction, 0};
+      made = {entry,        of.output,      false, false,
+              Drop::plugin, view.direction, 0,     static_cast<uint8_t>(of.application)};
       continue;
     }
     made = {};
