@@ -52,7 +52,7 @@ function partsOf(engine: ShapeEngine, id: string): Part[] {
 }
 
 /** Kinds that drop: among what they are to drop, a loss behind them would not be seen. */
-const dropping = new Set(['Filter', 'Deduplicator']);
+const dropping = new Set(['Filter', 'Deduplicator', 'Session']);
 
 function dropsIn({ bricks }: ShapeEngine, part: Part): boolean {
   return part.bricks.some((id) => bricks.some((one) => one.id === id && dropping.has(one.kind)));
