@@ -39,8 +39,9 @@ function partsOf(engine: ShapeEngine, id: string): Part[] {
   );
   const withThis = (part: Part): Part => ({ ...part, bricks: [id, ...part.bricks] });
   if (brick.kind === 'Duplicator') return behind.flat().map(withThis);
-  // A Filter's further outputs get copies of what a rule says: nothing that must be there.
-  const ways = brick.kind === 'Filter' ? behind.slice(0, 1) : behind;
+  // Further outputs of these get what rules and plugins say: nothing that must be there.
+  const first = brick.kind === 'Filter' || brick.kind === 'Session';
+  const ways = first ? behind.slice(0, 1) : behind;
   const copies = Math.max(0, ...ways.map((parts) => parts.length));
   return Array.from({ length: copies }, (_, copy) => {
     const chosen = ways.flatMap((parts) => parts[Math.min(copy, parts.length - 1)] ?? []);

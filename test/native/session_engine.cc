@@ -190,4 +190,58 @@ TEST(session_time_outs_by_the_clock) {
   CHECK_EQ(difference(house.engine->snapshot()), 0);
 }
 
+// Edge case 6: what a plugin drops its receiver does not have; sent again it is looked at again.
+TEST(session_dropped_segment_is_not_delivered) {
+  captures::Folder folder;
+  std::vector<Frame> frames;
+  Nanos time = kStart;
+  const auto send = [&](bool back, const Segment& segment, const std::string& text) {
+    const Ends ends = back ? kClient.reversed() : kClient;
+    Bytes bytes = tcp_frame(ends, segment);
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    frames::put16(bytes, 16, static_cast<uint32_t>(bytes.size() - 14));
+    frames.push_back(frame(bytes, time += 1000000));
+  };
+  send(false, {1000, 0, kTcpSyn}, "");
+  send(true, {5000, 1001, kTcpSyn | kTcpAck}, "");
+  send(false, {1001, 5001, kTcpAck}, "");
+  send(false, {1001, 5001, kTcpAck}, "Drop me");
+  send(false, {1001, 5001, kTcpAck}, "Drop me");  // again
+  send(false, {1001, 5001, kTcpAck}, "instead");
+  send(false, {1008, 5001, kTcpAck}, "more");
+  const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
+  Probed probed;
+  House house;
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{2});
+  CHECK_EQ(probed.count("bytes"), int64_t{11});  // "instead" and "more"
+  CHECK_EQ(probed.count("gaps"), int64_t{0});
+  CHECK_EQ(figure(now, "streams_delivered"), uint64_t{11});
+  CHECK_EQ(figure(now, "created"), uint64_t{1});
+}
+
+// What explain says of a session, and of what has none.
+TEST(session_explain) {
+  Probed probed;
+  House house;
+  Options options;
+  options["midstream"] = true;
+  CHECK(house.engine->apply(session({"gen:60?flows=1"}, {"null:"}, probed.number, options)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return probed.count("packets") > 10; }, 60));
+  FlowQuestion question;
+  question.protocol = "udp";
+  question.source = "192.0.2.1";
+  question.target = "192.0.2.2";
+  question.source_port = question.target_port = 9;
+  std::vector<Explanation> answers;
+  CHECK(house.engine->explain(question, &answers).ok());
+  CHECK_EQ(answers.size(), size_t{1});
+  CHECK_EQ(answers[0].steps.size(), size_t{1});
+  CHECK(answers[0].steps[0].why.starts_with("it has no session here"));
+}
+
 }  // namespace bricks::sessions
