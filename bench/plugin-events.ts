@@ -4,7 +4,7 @@
  * event, for many, and without waiting for it (async).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadBinding } from '../src/native/load.ts';
@@ -51,7 +51,7 @@ export default definePlugin({ name: 'bench', summary: 'adds up bytes', ${body} }
   const list = binding.openPlugins();
   const name = 'plugin-events';
   binding.setPlugins(list, [{ keys: { path, mode, timeout_ms: 10_000 }, options: {} }]);
-  binding.createEngine(name, { batch: 256 });
+  binding.createEngine(name, { batch: 256, cpu: availableParallelism() - 1 });
   try {
     const options = { plugins: list, midstream: true };
     const outlets = [{ name: 'null:' }];
