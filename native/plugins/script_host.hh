@@ -50,6 +50,8 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   uint32_t running() const noexcept { return running_.load(std::memory_order_acquire); }
   const std::atomic<uint32_t>& running_word() const noexcept { return running_; }
   void wake() noexcept;  // after publishing
+  // Whoever shares a core with whom it waits for does better to sleep at once.
+  std::atomic<int> script_core{-1}, engine_core{-1};
   void overrun(uint32_t epoch, const std::string& why);
   const bricks_host* calls() const noexcept { return calls_; }
   void count(ScriptFigure figure, int64_t more) noexcept;

@@ -57,6 +57,7 @@ bool ScriptHost::take_run(uint32_t epoch, ScriptTurn* turn) noexcept {
     if (!run.count) continue;
     taken_ = worker;
     *turn = {worker->id(), run.first, run.count, settings_.waits};
+    script_core.store(sched_getcpu(), std::memory_order_relaxed);
     return true;
   }
   return false;
@@ -80,10 +81,11 @@ ScriptTask ScriptHost::next(uint32_t epoch, uint32_t idle_us, ScriptTurn* turn) 
       return ScriptTask::events;
     }
     relax();
-    if (spins % kSpinsPerClock) continue;
+    const bool alone = engine_core.load(std::memory_order_relaxed) != sched_getcpu();
+    if (alone && spins % kSpinsPerClock) continue;
     const uint64_t waited = monotonic_ns() - begin;
     if (waited > most) return ScriptTask::idle;
-    if (waited < kSpinNs) continue;
+    if (alone && waited < kSpinNs) continue;
     const uint32_t bell = bell_.load(std::memory_order_relaxed);
     sleeps_.store(1, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);

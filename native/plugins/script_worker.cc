@@ -1,5 +1,7 @@
 #include "plugins/script_worker.hh"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <ctime>
 
@@ -99,6 +101,8 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
   const uint64_t begin = monotonic_ns();
   const uint64_t most = uint64_t{host_.settings().timeout_ms} * 1000000;
   uint64_t last = begin;
+  const int core = sched_getcpu();
+  host_.engine_core.store(core, std::memory_order_relaxed);
   for (uint32_t spins = 1;; ++spins) {
     bool failed = false;
     uint32_t more = 0;
@@ -118,7 +122,8 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
         request.code = BRICKS_EINVAL;
       ring_->answer(request);
       last = monotonic_ns();
-    } else if (spins % kSpinsPerClock) {
+    } else if (spins % kSpinsPerClock &&
+               host_.script_core.load(std::memory_order_relaxed) != core) {
       relax();
       continue;
     }
@@ -130,7 +135,8 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
                                " ms (timeout_ms), in a callback for a session's event");
       return Outcome::failed;
     }
-    if (now - last > kSpinNs) ring_->sleep(std::min(kSleepNs, most));
+    const bool shared = host_.script_core.load(std::memory_order_relaxed) == core;
+    if (shared || now - last > kSpinNs) ring_->sleep(std::min(kSleepNs, most));
   }
 }
 
