@@ -24,7 +24,7 @@ void add(char* text, size_t room, size_t* length, const char* more) noexcept {
   for (; *more && *length < room; ++more) text[(*length)++] = *more;
 }
 
-void report(int number) noexcept {
+void report(int number, siginfo_t* info, void* context) noexcept {
   uint32_t i = 0;
   while (i < kSignalCount && kSignals[i] != number) ++i;
   if (i == kSignalCount) return;
@@ -41,6 +41,10 @@ void report(int number) noexcept {
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, length);
   }
   // Whoever was there before has its turn; else the system's end of the process, with its core.
+  if (before[i].sa_flags & SA_SIGINFO) return before[i].sa_sigaction(number, info, context);
+  if (before[i].sa_handler != SIG_DFL && before[i].sa_handler != SIG_IGN) {
+    return before[i].sa_handler(number);
+  }
   sigaction(number, &before[i], nullptr);
   raise(number);
 }
@@ -51,9 +55,9 @@ void install_crash_report() noexcept {
   static std::once_flag once;
   std::call_once(once, [] {
     struct sigaction action = {};
-    action.sa_handler = report;
-    action.sa_flags = SA_ONSTACK;
-    sigfillset(&action.sa_mask);
+    action.sa_sigaction = report;
+    action.sa_flags = SA_ONSTACK | SA_SIGINFO;
+    sigemptyset(&action.sa_mask);  // a fault of the one that is called next is not held back
     for (uint32_t i = 0; i < kSignalCount; ++i) sigaction(kSignals[i], &action, &before[i]);
   });
 }
