@@ -195,4 +195,18 @@ TEST(take_over_t8_c) { check_vector("T8", built_plugin("scripted")); }
 TEST(take_over_t9_c) { check_vector("T9", built_plugin("scripted")); }
 TEST(take_over_t10_c) { check_vector("T10", built_plugin("scripted")); }
 
+TEST(edge_case_02_closing_only) {
+  check_vector("before the owner, never called, CLOSING only", built_plugin("scripted"));
+}
+TEST(edge_case_04_detach_in_opening) { check_vector("T4", built_plugin("scripted")); }
+TEST(edge_case_05_metadata_same_pointer) {
+  check_vector("metadata set to what it is", built_plugin("scripted"));
+}
+TEST(edge_case_13_child_and_parent) {
+  check_vector("a child and its parent's end", built_plugin("scripted"));
+}
+TEST(edge_case_14_lock_held_by_plugin_that_fails) {
+  check_vector("lock goes with an error", built_plugin("scripted"));
+}
+
 TEST(session_calls_edges_c) { CHECK(session_calls::check_edges(built_plugin("scripted")) > 40); }
