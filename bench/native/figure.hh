@@ -88,6 +88,7 @@ void measure_tool_ports(const Wanted& wanted, Figures& figures);
 void measure_filter_rules(const Wanted& wanted, Figures& figures);
 void measure_queues(const Wanted& wanted, Figures& figures);
 void measure_sessions(const Wanted& wanted, Figures& figures);
+void measure_decoders(const Wanted& wanted, Figures& figures);
 void measure_session_events(const Wanted& wanted, Figures& figures);
 void measure_lua_events(const Wanted& wanted, Figures& figures);
 void measure_streams(const Wanted& wanted, Figures& figures);

@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   bench::measure_filter_rules(wanted, figures);
   bench::measure_queues(wanted, figures);
   bench::measure_sessions(wanted, figures);
+  bench::measure_decoders(wanted, figures);
   bench::measure_session_events(wanted, figures);
   bench::measure_lua_events(wanted, figures);
   bench::measure_streams(wanted, figures);
