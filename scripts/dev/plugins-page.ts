@@ -27,9 +27,16 @@ cannot be loaded, nothing has changed and the message says which and why. A rela
 of the daemon's folder.
 
 Ready to use, each in one file: \`examples/plugins\` has a stateful firewall, a flow logger
-(Zeek's conn.log as JSON, with Community ID) and others; most in two languages, whose tests are
+(Zeek's conn.log as JSON, with Community ID), a TLS policy (server names and JA4, TLS and QUIC) and
+others; most in two languages, whose tests are
 the same. \`bricks plugin new NAME --lang c|lua|ts\` begins one of your own, with a
 test that passes; \`bricks plugin check FILE\` looks at a file without an engine.
+
+What a session speaks is found out by content, where a plugin wants records, or where
+\`identify = true\` asks for it. Behind the brick a Filter's rules match it
+(\`application = "tls"\`) and a LoadBalancer goes by it
+(\`applications = { "tls=eth3{1" }\`). Packets before the first payload, a TCP
+handshake, are of \`unknown\` application.
 
 ## An entry of the list
 
