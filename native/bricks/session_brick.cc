@@ -12,7 +12,8 @@ namespace bricks {
 
 namespace {
 
-// Packets that go through together: what is known of them stays in the first cache.
+// Packets that go through together: what is known of them stays in the first cache. With a plugin
+// on another thread it is all of them, so that it is waited for once.
 constexpr size_t kPart = 64;
 
 // What bricks of one id have in common, one after the other.
@@ -52,8 +53,9 @@ class Session final : public Brick {
     SessionWorker& worker = *shared_->worker;
     EgressQueues& queues = *shared_->queues;
     queues.set_virtual_time(batch.packet_time);
+    const size_t most = worker.plugins().scripts() ? kBatchMax : kPart;
     for (size_t done = 0; done < in.size();) {
-      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kPart));
+      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, most));
       done += part.size();
       worker.run(batch, part, batch.packet_time);
       tell_applications(batch, part);

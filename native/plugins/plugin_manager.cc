@@ -25,6 +25,7 @@ Status PluginManager::create(std::shared_ptr<PluginList> list, uint32_t capacity
   if (!status.ok()) return status;
   made->events_ = first->events;
   made->protocols_ = first->protocols;
+  made->scripts_ = first->scripts;
   made->slots_[0] = std::move(first);
   made->counts_.generations = 1;
   made->retiring_ = true;  // the first refresh() starts it
@@ -45,11 +46,12 @@ void PluginManager::renew() noexcept {
   if (!slots_[current_]->running) slots_[current_]->start(worker_, *list_);
   if (list_->version() != version_) adopt();
   let_go();
-  events_ = protocols_ = 0;
+  events_ = protocols_ = scripts_ = 0;
   for (const auto& slot : slots_) {
     if (!slot) continue;
     events_ |= slot->events;
     protocols_ |= slot->protocols;
+    scripts_ += slot->scripts;
   }
 }
 

@@ -51,7 +51,7 @@ class PluginManager {
   // What anybody alive has asked for: BRICKS_ON(...) | ..., 1 << bricks_protocol | ...
   uint32_t events() const noexcept { return events_; }
   uint32_t protocols() const noexcept { return protocols_; }
-
+  bool scripts() const noexcept { return scripts_ != 0; }  // on threads of their own
   // A session begins: before its first event. Its owner_[0] is set.
   void begin_session(bricks_session& session) noexcept;
   // It is over, after CLOSING: metadata are freed, what is left in contexts leaks.
@@ -71,6 +71,7 @@ class PluginManager {
 
   const PluginManagerCounts& counts() const noexcept { return counts_; }
   PluginList& list() noexcept { return *list_; }
+
  private:
   friend class HostCalls;  // plugins/host_calls.hh: what bricks_host's functions do
   PluginManager() = default;
@@ -99,10 +100,9 @@ class PluginManager {
                   bricks_close_reason reason) noexcept;
   void end_children(bricks_session& parent) noexcept;
   void tell_children() noexcept;
-
   std::shared_ptr<PluginList> list_;
   uint32_t capacity_ = 0, worker_ = 0, outputs_ = 1;
-  uint32_t events_ = 0, protocols_ = 0;
+  uint32_t events_ = 0, protocols_ = 0, scripts_ = 0;
   uint64_t version_ = 0;
   uint32_t current_ = 0;  // slot of new sessions' generation
   bool retiring_ = false, changed_ = false;

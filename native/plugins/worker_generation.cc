@@ -28,6 +28,7 @@ Status WorkerGeneration::reserve(std::shared_ptr<const PluginGeneration> generat
       if (wanted_protocols >> protocol & 1) by_protocol[protocol] |= bit;
     }
     events |= wanted_events;
+    if (plugin->spec().kind == PluginKind::script) ++scripts;
     if (wanted_events & BRICKS_ON(BRICKS_EVENT_PROTOCOL)) protocols |= wanted_protocols;
   }
   return {};

@@ -47,8 +47,8 @@ struct WorkerGeneration {
   uint64_t disabled = 0;  // of all sessions
   uint64_t by_event[kEventTypes] = {};
   uint64_t by_protocol[32] = {};
-  uint32_t events = 0, protocols = 0;
-  uint64_t sessions = 0;  // live
+  uint32_t events = 0, protocols = 0, scripts = 0;  // scripts: how many it waits for
+  uint64_t sessions = 0;                            // live
   SparseArray<void*> contexts;
   SparseArray<uint8_t> errors;
 };
