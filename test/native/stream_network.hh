@@ -27,7 +27,7 @@ class Network {
       const std::string part = stream.substr(static_cast<size_t>(at), static_cast<size_t>(bytes));
       if (!one_in(25)) steps.push_back({at, part});  // else the capture never saw it
       if (one_in(20)) steps.push_back({at, part});   // sent again
-      if (one_in(15)) steps.push_back(forged(at));
+      if (one_in(6)) steps.push_back(forged(at));
       at += bytes;
       if (one_in(6)) steps.push_back({at, ""});
     }
