@@ -1,4 +1,4 @@
-/** `bricks streams`: the command line (the bytes: stream-agreement.test.ts, test/native/stream_*). */
+/** `bricks streams`: the command line; its bytes are stream-agreement.test.ts and test/native. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
