@@ -45,7 +45,7 @@ class Balanced {
       packet.length = 60;
       packet.timestamp = now_;
       packet.flags = 0;
-      if (i < kPrefetchAhead) __builtin_prefetch(packet.data);
+      if (i < kPrefetchAhead) prefetch_far(packet.data);
     }
     batch_->count = kBatchDefault;
     decode(*batch_, process_hash_seed());

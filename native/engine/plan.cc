@@ -47,7 +47,7 @@ void Plan::decode_input(uint32_t input, const HashSeed& seed) noexcept {
   batch.has_applications = false;
   if (!reads_flows_) return;
   const uint32_t first = std::min(batch.count, kPrefetchAhead);
-  for (uint32_t i = 0; i < first; ++i) __builtin_prefetch(batch.packets[i].data);
+  for (uint32_t i = 0; i < first; ++i) prefetch_far(batch.packets[i].data);
   decode(batch, seed);
   LedgerCell& cell = inputs[input]->cell;
   cell.not_ip += batch.not_ip;

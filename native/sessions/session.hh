@@ -102,8 +102,9 @@ struct SessionCounts {
   uint64_t refused = 0;   // new flows for which there was no room
 };
 
-// How many lines of the index are asked for ahead of their use: as many as are under way at once.
-inline constexpr uint32_t kSessionAhead = 20;
+// How many lines of the index are asked for ahead of their use: into the second-level cache, which
+// can wait for many at once, then nearer.
+inline constexpr uint32_t kSessionAhead = 64, kSessionNear = 12;
 
 // A batch's packets before the table. digest and bits go in (a digest is never 0), pin (or word)
 // and rest come out.

@@ -73,7 +73,8 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
   Line* const lines = lines_;
   uint32_t rest = 0;
   for (uint32_t n = 0; n < count; ++n) {
-    __builtin_prefetch(lines + batch.line[n + kSessionAhead]);
+    __builtin_prefetch(lines + batch.line[n + kSessionAhead], 0, 2);
+    __builtin_prefetch(lines + batch.line[n + kSessionNear]);
     const uint32_t i = position(n);
     const uint64_t digest = batch.digest[i];
     Line& line = lines[batch.line[n]];
@@ -95,11 +96,11 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
 template <bool kWords>
 inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count) noexcept {
   if (count == 0) return 0;
-  // A processor asks for so many lines at a time and drops prefetches beyond them: so only a few
-  // are ahead. Behind the last, the last again: no test in the loop.
+  // The first-level cache waits for few lines at a time and drops prefetches beyond them; the
+  // second for many. Behind the last, the last again: no test in the loop.
   const auto begin = [&](uint32_t lines) {
     std::fill_n(batch.line + lines, kSessionAhead, batch.line[lines - 1]);
-    for (uint32_t i = 0; i < kSessionAhead; ++i) __builtin_prefetch(lines_ + batch.line[i]);
+    for (uint32_t i = 0; i < kSessionAhead; ++i) __builtin_prefetch(lines_ + batch.line[i], 0, 2);
   };
   aim(batch.digest, count, line_count_, mask_, batch.line);
   begin(count);

@@ -48,6 +48,8 @@ inline __m128i unaligned(const uint8_t* bytes) noexcept {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 
+constexpr uint32_t kAlone = 32;  // packets ahead, where there is one kind of prefetch only
+
 uint32_t decode_each(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
   const __m128i mask = constant(kPlainMask), wanted = constant(kPlainWanted);
   const __m128i key = constant(kEndpoints), tunnels = constant(kWireTunnelPorts.bytes);
@@ -56,7 +58,7 @@ uint32_t decode_each(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
   for (; i < end; ++i) {
     Packet& packet = batch.packets[i];
     const uint8_t* frame = packet.data;
-    __builtin_prefetch(batch.packets[i + kPrefetchAhead < end ? i + kPrefetchAhead : i].data);
+    __builtin_prefetch(batch.packets[i + kAlone < end ? i + kAlone : i].data);
     if (__builtin_expect(packet.length < kFastBytes, 0)) break;
     const __m128i behind = unaligned(frame + 22);
     const __m128i off = _mm_and_si128(_mm_xor_si128(unaligned(frame + 12), wanted), mask);

@@ -162,7 +162,7 @@ uint32_t decode_mixed(Batch& batch, uint32_t i, const HashSeed& seed, Index* oth
   Index* end[kKinds];
   for (uint32_t kind = 0; kind < kKinds; ++kind) end[kind] = lists[kind];
   for (const uint32_t count = batch.count; i < count; ++i) {
-    __builtin_prefetch(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data);
+    prefetch_far(batch.packets[i + kPrefetchAhead < count ? i + kPrefetchAhead : i].data);
     const Packet& packet = batch.packets[i];
     const bool enough = packet.length >= kSortBytes;
     const uint32_t kind = __builtin_expect(enough, 1) ? kind_of(packet.data) : kOther;

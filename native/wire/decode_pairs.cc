@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+
 #include "wire/decode.hh"
 #include "wire/decode_common.hh"
 #include "wire/decode_plain.hh"
@@ -97,11 +99,18 @@ BRICKS_V3 uint32_t decode_all(Batch& batch, uint32_t i, const HashSeed& seed) no
   Packet *packet = batch.packets + i, *const end = batch.packets + batch.count;
   uint32_t* tag = batch.tags + i;
   for (; packet + kPrefetchAhead + 1 < end; packet += 2, tag += 2) {
-    __builtin_prefetch(packet[kPrefetchAhead].data);
-    __builtin_prefetch(packet[kPrefetchAhead + 1].data);
+    prefetch_far(packet[kPrefetchAhead].data);
+    prefetch_far(packet[kPrefetchAhead + 1].data);
+    __builtin_prefetch(packet[kPrefetchNear].data);
+    __builtin_prefetch(packet[kPrefetchNear + 1].data);
     if (!decode_pair<kWhole>(packet, tag, is)) return static_cast<uint32_t>(packet - batch.packets);
   }
-  for (; packet + 1 < end && decode_pair<kWhole>(packet, tag, is); packet += 2) tag += 2;
+  for (; packet + 1 < end; packet += 2, tag += 2) {
+    const Packet* near = std::min<const Packet*>(packet + kPrefetchNear, end - 2);
+    __builtin_prefetch(near[0].data);
+    __builtin_prefetch(near[1].data);
+    if (!decode_pair<kWhole>(packet, tag, is)) break;
+  }
   return static_cast<uint32_t>(packet - batch.packets);
 }
 
