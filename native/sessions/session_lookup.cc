@@ -46,7 +46,8 @@ void SessionManager::watch_load(uint32_t count) noexcept {
     sweep_left_ = high_;
   } else if (emergency_ && used <= capacity * rules_.emergency_leave) {
     emergency_ = false;
-    counts_.emergency_ms += (newest_ - std::min(newest_, emergency_since_)) / 1000000;
+    const Nanos now = std::max(newest_, batch_->packets[in_[0]].timestamp);
+    counts_.emergency_ms += (now - std::min(now, emergency_since_)) / 1000000;
     idle_ = rules_.idle;
   }
   if (sweep_left_) sweep(count * kSweepPerPacket);

@@ -320,4 +320,48 @@ TEST(session_duplicate_packets) {
   CHECK_EQ(marks.manager->view(0).duplicate, 1);
 }
 
+// A flood of SYNs has a share of the table; who is active does not notice.
+TEST(session_flood_leaves_active_ones_alone) {
+  World world({}, 1000);
+  const auto number = [](uint32_t i) {
+    return Ends{static_cast<uint8_t>(1 + i / 50000), 200, static_cast<uint16_t>(1 + i % 50000), 80};
+  };
+  for (uint32_t i = 0; i < 500; ++i) {
+    world.add(udp_frame(number(i))).add(udp_frame(number(i).reversed()));
+    world.run();
+  }
+  for (uint32_t i = 1000; i < 21000; ++i) {
+    world.add(tcp_frame(number(i), {i, 0, kTcpSyn}));
+    if (world.waiting.size() == 100) world.run();
+  }
+  CHECK_EQ(world.counts().opening, uint64_t{250});
+  CHECK_EQ(world.counts().evicted, uint64_t{20000 - 250});
+  CHECK_EQ(world.counts().create_failed + world.counts().emergencies, uint64_t{0});
+  world.log.take();
+  for (uint32_t i = 0; i < 500; ++i) world.push(udp_frame(number(i)));
+  CHECK_EQ(world.counts().created, uint64_t{500 + 20000});
+}
+
+// The table is nearly full: time-outs become a sixth, until a good part of it is free again.
+TEST(session_emergency_has_hysteresis) {
+  World world({}, 200);
+  const auto number = [](uint32_t i) { return Ends{1, 200, static_cast<uint16_t>(1 + i), 80}; };
+  for (uint32_t i = 0; i < 195; ++i) {
+    world.push(udp_frame(number(i)));
+    world.push(udp_frame(number(i).reversed()));
+  }
+  CHECK_EQ(world.counts().emergencies, uint64_t{1});
+  for (uint32_t i = 195; i < 210; ++i) world.push(udp_frame(number(i)));
+  CHECK_EQ(world.counts().live, uint64_t{200});
+  CHECK_EQ(world.counts().evicted, uint64_t{10});  // each of the last gave way to the next
+  world.now += 51 * kSecond;                       // more than a sixth of 300
+  for (uint32_t i = 0; i < 80; ++i) world.push(udp_frame(number(300)));
+  CHECK(world.counts().timeouts_active >= 60);  // down to seventy percent of 200, at least
+  CHECK_EQ(world.counts().emergency_ms, uint64_t{51000});
+  world.push(udp_frame(number(300).reversed()));
+  world.now += 60 * kSecond;
+  CHECK_EQ(world.push(udp_frame(number(300))), "P0");  // as usual again
+  CHECK_EQ(world.counts().emergencies, uint64_t{1});
+}
+
 }  // namespace bricks::sessions
