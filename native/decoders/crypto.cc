@@ -1,17 +1,18 @@
+// SHA-256 by its plain functions: EVP's allocate a context for each digest until OpenSSL 3.1.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "decoders/crypto.hh"
+
+#include <openssl/sha.h>
 
 namespace bricks {
 
 Crypto::Crypto() {
-  digest_ = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   gcm_ = EVP_CIPHER_fetch(nullptr, "AES-128-GCM", nullptr);
   ecb_ = EVP_CIPHER_fetch(nullptr, "AES-128-ECB", nullptr);
-  hash_ = EVP_MD_CTX_new();
   gcm_context_ = EVP_CIPHER_CTX_new();
   ecb_context_ = EVP_CIPHER_CTX_new();
-  if (!digest_ || !gcm_ || !ecb_ || !hash_ || !gcm_context_ || !ecb_context_) return;
-  ready_ = EVP_DigestInit_ex(hash_, digest_, nullptr) == 1 &&
-           EVP_DecryptInit_ex(gcm_context_, gcm_, nullptr, nullptr, nullptr) == 1 &&
+  if (!gcm_ || !ecb_ || !gcm_context_ || !ecb_context_) return;
+  ready_ = EVP_DecryptInit_ex(gcm_context_, gcm_, nullptr, nullptr, nullptr) == 1 &&
            EVP_EncryptInit_ex(ecb_context_, ecb_, nullptr, nullptr, nullptr) == 1 &&
            EVP_CIPHER_CTX_set_padding(ecb_context_, 0) == 1;
 }
@@ -19,16 +20,14 @@ Crypto::Crypto() {
 Crypto::~Crypto() {
   EVP_CIPHER_CTX_free(ecb_context_);
   EVP_CIPHER_CTX_free(gcm_context_);
-  EVP_MD_CTX_free(hash_);
   EVP_CIPHER_free(ecb_);
   EVP_CIPHER_free(gcm_);
-  EVP_MD_free(digest_);
 }
 
 bool Crypto::sha256(Bytes message, uint8_t digest[32]) noexcept {
-  return EVP_DigestInit_ex(hash_, nullptr, nullptr) == 1 &&
-         EVP_DigestUpdate(hash_, message.data(), message.size()) == 1 &&
-         EVP_DigestFinal_ex(hash_, digest, nullptr) == 1;
+  SHA256_CTX hash;
+  return SHA256_Init(&hash) == 1 && SHA256_Update(&hash, message.data(), message.size()) == 1 &&
+         SHA256_Final(digest, &hash) == 1;
 }
 
 bool Crypto::hmac(Bytes key, Bytes message, uint8_t digest[32]) noexcept {
@@ -40,14 +39,12 @@ bool Crypto::hmac(Bytes key, Bytes message, uint8_t digest[32]) noexcept {
     outer[i] = byte ^ 0x5c;
   }
   uint8_t first[32];
-  return EVP_DigestInit_ex(hash_, nullptr, nullptr) == 1 &&
-         EVP_DigestUpdate(hash_, inner, sizeof inner) == 1 &&
-         EVP_DigestUpdate(hash_, message.data(), message.size()) == 1 &&
-         EVP_DigestFinal_ex(hash_, first, nullptr) == 1 &&
-         EVP_DigestInit_ex(hash_, nullptr, nullptr) == 1 &&
-         EVP_DigestUpdate(hash_, outer, sizeof outer) == 1 &&
-         EVP_DigestUpdate(hash_, first, sizeof first) == 1 &&
-         EVP_DigestFinal_ex(hash_, digest, nullptr) == 1;
+  SHA256_CTX hash;
+  return SHA256_Init(&hash) == 1 && SHA256_Update(&hash, inner, sizeof inner) == 1 &&
+         SHA256_Update(&hash, message.data(), message.size()) == 1 &&
+         SHA256_Final(first, &hash) == 1 && SHA256_Init(&hash) == 1 &&
+         SHA256_Update(&hash, outer, sizeof outer) == 1 &&
+         SHA256_Update(&hash, first, sizeof first) == 1 && SHA256_Final(digest, &hash) == 1;
 }
 
 bool Crypto::expand_label(Bytes secret, std::string_view label, uint8_t* to,

@@ -31,8 +31,6 @@ class Crypto {
             uint8_t* to) noexcept;
 
  private:
-  EVP_MD* digest_ = nullptr;
-  EVP_MD_CTX* hash_ = nullptr;
   EVP_CIPHER* gcm_ = nullptr;
   EVP_CIPHER* ecb_ = nullptr;
   EVP_CIPHER_CTX* gcm_context_ = nullptr;
