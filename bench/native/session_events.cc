@@ -65,7 +65,7 @@ class Followed {
   }
   void add(uint32_t i, uint8_t* frame) {
     batch_->packets[i] = {frame, 60, 0, now_, 0, 0, 0, 0};
-    if (i < kPrefetchAhead) __builtin_prefetch(frame);
+    if (i < kPrefetchAhead) prefetch_far(frame);
   }
   void push(uint32_t count) {
     table_->tick(now_ += 1200);

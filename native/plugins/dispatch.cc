@@ -48,7 +48,7 @@ bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
     const uint32_t place = lowest(left);
     for (bricks_event& event : events) {
       event.context = generation.context(event.session->owner_[0], place);
-      __builtin_prefetch(event.context, 1);
+      __builtin_prefetch(event.context, 0, 2);
     }
     call(generation, place, events);
     if (!changed_) continue;

@@ -103,8 +103,8 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   for (uint32_t i = from; i < to; ++i) {
     const uint64_t word = look_.word[i - from];
     const uint32_t entry = word_entry(word);  // 0: it is among the rest
-    __builtin_prefetch(&sessions_[entry], 1);
-    if (views_[i].protocol == kTcp) __builtin_prefetch(&tracks_[entry], 1);
+    __builtin_prefetch(&sessions_[entry], 0, 2);
+    if (views_[i].protocol == kTcp) __builtin_prefetch(&tracks_[entry], 0, 2);
     entries_[i] = entry;
     find_direction(i, word);
   }

@@ -260,6 +260,9 @@ inline bool SessionManager::step_plain(uint32_t i) noexcept {
 void SessionManager::wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
   in_wave_ = true;
   for (uint32_t k = from; k < to; ++k) {
+    const uint32_t ahead = entries_[order_[k + kSessionNear]];
+    __builtin_prefetch(&sessions_[ahead], 1);
+    if (views_[order_[k + kSessionNear]].protocol == kTcp) __builtin_prefetch(&tracks_[ahead], 1);
     if (__builtin_expect(!step_plain(order_[k]), 0)) step(order_[k]);
   }
   if (before_.count) reopen(sink);
