@@ -46,6 +46,12 @@ class Brick {
   // Wall-clock time at which something will be due; 0: nothing is held.
   virtual Nanos due_at() const noexcept { return 0; }
 
+  // For types with `holds`: whether it goes by how many packets the outputs can take that it leads
+  // to directly. Then room() says so before each push(), and before due() and release(): the least
+  // that one of them says; UINT32_MAX: none does, or they are waited for (lossless inputs).
+  virtual bool asks_room() const noexcept { return false; }
+  virtual void room(uint32_t packets, Nanos now) noexcept { (void)packets, (void)now; }
+
   // For types with `holds`: where batches come from (Batch.source), now and after every change of
   // the graph. Valid until the next call. Engine's thread, between breaths.
   virtual void expect(std::span<const Source* const> sources) { (void)sources; }

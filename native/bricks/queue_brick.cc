@@ -22,6 +22,7 @@ class Queue final : public Brick {
   }
 
   void push(Batch& batch, Picks in, Outlets& out) noexcept override {
+    started_ = true;
     queues_->set_virtual_time(batch.packet_time);
     for (const Index pick : in) {
       const Nanos now = batch.packet_time ? batch.packets[pick].timestamp : batch.now;
@@ -42,6 +43,11 @@ class Queue final : public Brick {
     }
   }
   void recycle(Batch&) noexcept override { queues_->recycle(); }
+  // Before its first packet its queues do not know whether one of them goes by it.
+  bool asks_room() const noexcept override { return !started_ || queues_->asks_room(); }
+  void room(uint32_t packets, Nanos now) noexcept override {
+    started_ ? queues_->follow_room(packets, now) : queues_->set_room(packets);
+  }
 
   uint32_t figures(Figure* to) const noexcept override {
     to[0] = {"waiting", queues_->held()};
@@ -63,6 +69,7 @@ class Queue final : public Brick {
   const std::vector<uint32_t> groups_;
   const uint32_t session_;
   std::unique_ptr<EgressQueues> queues_;
+  bool started_ = false;
 };
 
 constexpr OptionDescriptor kOptions[] = {

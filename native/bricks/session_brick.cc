@@ -16,9 +16,35 @@ namespace {
 // on another thread it is all of them, so that it is waited for once.
 constexpr size_t kPart = 64;
 
+// A session's entry is its own until its last packet has left the queues, though it may have been
+// told of its end.
+class WaitingSessions final : public QueuedSessions {
+ public:
+  std::unique_ptr<SessionWorker> worker;  // null: nobody cares any more
+  uint64_t dropped = 0;                   // packets of sessions
+
+  void queued(uint32_t session) noexcept override { ++worker->manager().track(session).queued; }
+  void left(uint32_t session, bool delivered) noexcept override {
+    if (!worker) return;
+    if (!delivered) refused(session);
+    worker->manager().left_queue(session);
+  }
+  void refused(uint32_t session) noexcept override {
+    ++dropped;
+    ++worker->manager().track(session).queue_drops;
+  }
+};
+
 // What bricks of one id have in common, one after the other.
 struct Shared {
-  std::unique_ptr<SessionWorker> worker;
+  // Not on the engine's thread: entries of packets that are still here stay taken.
+  ~Shared() {
+    const std::unique_ptr<SessionWorker> last = std::move(waiting.worker);
+    queues.reset();
+  }
+  SessionWorker& worker() const noexcept { return *waiting.worker; }
+
+  WaitingSessions waiting;  // the queues'
   std::unique_ptr<EgressQueues> queues;
   uint64_t plugins;
   bool tenant;
@@ -46,11 +72,11 @@ class Session final : public Brick {
     sources_.assign(sources.begin(), sources.end());
     if (runs_) return;
     runs_ = true;
-    shared_->worker->set(rules_, outputs_);
+    shared_->worker().set(rules_, outputs_);
   }
 
   void push(Batch& batch, Picks in, Outlets& out) noexcept override {
-    SessionWorker& worker = *shared_->worker;
+    SessionWorker& worker = shared_->worker();
     EgressQueues& queues = *shared_->queues;
     queues.set_virtual_time(batch.packet_time);
     const size_t most = worker.plugins().scripts() ? kBatchMax : kPart;
@@ -72,19 +98,20 @@ class Session final : public Brick {
         }
         out.put(verdict.output < out.count() ? verdict.output : 0, part[i]);
       }
+      worker.forget_verdicts();
     }
   }
 
   bool due(Nanos now, bool all) const noexcept override {
     const bool last = all && is_last();
-    return shared_->worker->unsettled() || (last && shared_->worker->live() != 0) ||
+    return shared_->worker().unsettled() || (last && shared_->worker().live() != 0) ||
            shared_->queues->due(now, last);
   }
 
   // Ends that nobody has been told of, one batch; then packets from the queues.
   void release(Batch& batch, Nanos now, bool all, Outlets& out) noexcept override {
     batch.count = 0;
-    SessionWorker& worker = *shared_->worker;
+    SessionWorker& worker = shared_->worker();
     EgressQueues& queues = *shared_->queues;
     const bool last = all && is_last();
     if (last && worker.live() != 0 && !worker.unsettled()) {
@@ -101,6 +128,10 @@ class Session final : public Brick {
     }
   }
   void recycle(Batch&) noexcept override { shared_->queues->recycle(); }
+  bool asks_room() const noexcept override { return shared_->queues->asks_room(); }
+  void room(uint32_t packets, Nanos now) noexcept override {
+    shared_->queues->follow_room(packets, now);
+  }
   Nanos due_at() const noexcept override { return shared_->queues->due_at(); }
 
   uint32_t figures(Figure* to) const noexcept override;
@@ -110,7 +141,7 @@ class Session final : public Brick {
   // For Filters and LoadBalancers behind it. Another Session before may have told of packets that
   // do not come here.
   void tell_applications(Batch& batch, Picks part) noexcept {
-    const SessionWorker& worker = *shared_->worker;
+    const SessionWorker& worker = shared_->worker();
     if (!worker.identifies()) return;
     if (!batch.has_applications) std::memset(batch.applications, 0, batch.count);
     batch.has_applications = true;
@@ -121,7 +152,7 @@ class Session final : public Brick {
   }
 
   Enqueued enqueue(const Batch& batch, Index packet, uint32_t i, Outlets& out) noexcept {
-    const SessionWorker& worker = *shared_->worker;
+    const SessionWorker& worker = shared_->worker();
     const SessionWorker::Verdict& verdict = worker.verdict(i);
     const Nanos now = batch.packet_time ? batch.packets[packet].timestamp : batch.now;
     return shared_->queues->enqueue(batch, packet, worker.groups(i), verdict.session, now,
@@ -153,6 +184,7 @@ constexpr FigureDescriptor kFigures[] = {
     {"stream_memory", "bytes of TCP payload that wait, or are kept to be compared"},
     {"records", "messages of protocols that were read"},
     {"queued", "packets that wait in queues of groups, now"},
+    {"queue_dropped", "packets of sessions that queues of groups have dropped"},
     {"unknown_groups", "groups of packets that nobody had created, or that are gone"},
     {"plugin_generations", "loadings of the plugins that sessions still use"},
     {"children", "sessions that plugins have opened beneath others, now"},
@@ -160,7 +192,7 @@ constexpr FigureDescriptor kFigures[] = {
 static_assert(sizeof kFigures / sizeof kFigures[0] <= kFiguresMax);
 
 uint32_t Session::figures(Figure* to) const noexcept {
-  SessionWorker& worker = *shared_->worker;
+  SessionWorker& worker = shared_->worker();
   const SessionManagerCounts& counts = worker.manager().counts();
   uint32_t count = 0;
 #define X(name, text) to[count++] = {#name, counts.name};
@@ -175,6 +207,7 @@ uint32_t Session::figures(Figure* to) const noexcept {
   for (const uint64_t kind : worker.payload().inspector_counts().records) records += kind;
   to[count++] = {"records", records};
   to[count++] = {"queued", shared_->queues->held()};
+  to[count++] = {"queue_dropped", shared_->waiting.dropped};
   to[count++] = {"unknown_groups", shared_->queues->unknown_group()};
   to[count++] = {"plugin_generations", worker.plugins().counts().generations};
   to[count++] = {"children", worker.plugins().counts().children};
@@ -187,11 +220,16 @@ const char* state_name(uint8_t state) {
 }
 
 Decision Session::explain(const Batch& batch, Index packet, uint32_t outlets) const {
-  const bricks_session* session = shared_->worker->manager().find(batch, packet);
+  const bricks_session* session = shared_->worker().manager().find(batch, packet);
   if (!session) return {{0}, "it has no session here: what plugins would say is not known"};
   const uint32_t output = session->output < outlets ? session->output : 0;
   std::string why = "session " + std::to_string(session->id) + ", " + state_name(session->state) +
                     ", " + std::to_string(session->packets[0] + session->packets[1]) + " packets";
+  const SessionTrack& track = shared_->worker().manager().track(session->owner_[0]);
+  if (track.queued || track.queue_drops) {
+    why += ", " + std::to_string(track.queued) + " wait in queues, which have dropped " +
+           std::to_string(track.queue_drops);
+  }
   if (session->owner_[1] & kFateDoomed) return {{}, why + "; a plugin has failed: it is dropped"};
   return {{output}, why + "; plugins may say otherwise of each packet"};
 }
@@ -224,13 +262,13 @@ Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Bri
     shared->tenant = settings.rules.tenant;
     const std::string owner = place.id + ", plugins " + std::to_string(plugins);
     Status status = SessionWorker::create(owner, settings, *place.sessions, std::move(list),
-                                          place.outlets, &shared->worker);
+                                          place.outlets, &shared->waiting.worker);
     EgressOptions egress;
     egress.packets = static_cast<uint32_t>(option_integer(options, "queue_packets"));
     egress.sessions = place.sessions->entries();
     if (status.ok()) {
-      status =
-          EgressQueues::create(place.id, egress, process_queue_groups(), nullptr, &shared->queues);
+      status = EgressQueues::create(place.id, egress, process_queue_groups(), &shared->waiting,
+                                    &shared->queues);
     }
     if (!status.ok()) return status;
   }

@@ -78,11 +78,22 @@ void Plan::route_from(uint32_t input, Batch& batch, Picks picks) noexcept {
   run(entries_[input], batch);
 }
 
+void Plan::tell_room(const Node& node, Nanos now) noexcept {
+  Brick& brick = *node.slot->brick;
+  if (!brick.asks_room()) return;
+  uint32_t least = UINT32_MAX;
+  for (OutputSlot* slot : node.room_of) {
+    least = std::min(least, slot->port->free_packets(slot->cell));
+  }
+  brick.room(least, now);
+}
+
 void Plan::run(uint32_t first, Batch& batch) noexcept {
   for (uint32_t n = first; n < nodes_.size(); ++n) {
     Node& node = nodes_[n];
     if (node.in_count == 0) continue;
     LedgerCell& cell = node.slot->cell;
+    if (!holders_.empty()) tell_room(node, batch.now);
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};
     Outlets outlets(node.lists, cell, node.cuts.get(), node.cuts_before);
     node.slot->brick->push(batch, {node.in, node.in_count}, outlets);
@@ -147,6 +158,7 @@ Plan::Released Plan::release(Batch& batch, Nanos now, bool all, const HashSeed& 
   for (const uint32_t n : holders_) {
     Node& node = nodes_[n];
     Brick& brick = *node.slot->brick;
+    tell_room(node, now);
     if (!brick.due(now, all || node.leaving)) continue;
     for (Cuts* cuts : cuts_) cuts->any = false;
     for (Outlets::List& list : node.lists) list = {list.own, list.own, list.own};

@@ -97,6 +97,7 @@ class Plan {
   static void transmit_to(OutputSlot& slot, const std::vector<const Cuts*>& cuts, Batch& batch,
                           const Index* picks, uint32_t count, bool exclusive) noexcept;
   void find_sources();
+  static void tell_room(const Node& node, Nanos now) noexcept;
   void mark_leaves(const Target& target, std::vector<bool>& seen) const;
   void mark_cut(const Target& target, const Cuts* cuts);
   void run(uint32_t first, Batch& batch) noexcept;

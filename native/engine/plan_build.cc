@@ -340,6 +340,10 @@ void Plan::find_sources() {
       holders_.insert(holders_.begin(), n);
     }
     for (const Target& target : node.targets) {
+      // With a lossless input they are waited for, and have room without end.
+      if (target.is_output && node.slot->type->holds && !node.lossless) {
+        node.room_of.push_back(leaves_[target.index].slot);
+      }
       if (target.is_output) continue;
       reach[target.index].insert(reach[n].begin(), reach[n].end());
       nodes_[target.index].lossless |= node.lossless;

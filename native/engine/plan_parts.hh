@@ -28,6 +28,7 @@ struct PlanNode {
   bool lossless = false;               // packets of a lossless input come here
   std::vector<const Source*> sources;  // where its type holds
   bool leaving = false;                // see Plan::prepare_leaving
+  std::vector<OutputSlot*> room_of;    // outputs it is to know the room of (Brick::asks_room)
 };
 
 struct Tap;

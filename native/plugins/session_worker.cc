@@ -31,14 +31,20 @@ void SessionWorker::run(const Batch& batch, Picks in, bool tick) noexcept {
   batch_ = &batch;
   in_ = in;
   now_ = batch.now;
+  forget_verdicts();
   plugins_->refresh();
   manager_->run(batch, in, tick, *this);
   if (manager_->layered()) follow_fragments();
   payload_->recycle();
 }
 
+void SessionWorker::forget_verdicts() noexcept {
+  while (kept_count_) manager_->left_queue(kept_[--kept_count_]);
+}
+
 void SessionWorker::settle(Nanos now) noexcept {
   now_ = now;
+  forget_verdicts();
   plugins_->refresh();
   manager_->settle(*this);
   payload_->recycle();
@@ -110,6 +116,8 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
       made.application = static_cast<uint8_t>(session.application);
       if (__builtin_expect(session.owner_[1] & kFateGroups, 0)) {
         made.grouped = true;
+        ++manager_->track(entry).queued;
+        kept_[kept_count_++] = entry;
         made.group_count =
             static_cast<uint8_t>(plugins_->groups(session, view.direction, groups_[i]));
       }

@@ -49,6 +49,10 @@ class SessionWorker final : private SessionSink {
     return {groups_[i], verdicts_[i].group_count};
   }
 
+  // Until then, or the next run(), entries of those that are `grouped` are nobody else's, though
+  // their sessions may have ended with a later packet.
+  void forget_verdicts() noexcept;
+
   // Without packets: whether somebody is to be told of ends; tells some of them.
   bool unsettled() const noexcept { return manager_->unsettled(); }
   void settle(Nanos now) noexcept;
@@ -81,6 +85,8 @@ class SessionWorker final : private SessionSink {
   Nanos now_ = 0;
   Verdict verdicts_[kBatchMax];
   uint32_t groups_[kBatchMax][kSessionGroupsMax];
+  uint32_t kept_[kBatchMax];  // entries
+  uint32_t kept_count_ = 0;
 };
 
 }  // namespace bricks

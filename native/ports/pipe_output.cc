@@ -189,6 +189,14 @@ uint32_t PipeOutput::room(const Batch& batch, const Index* picks, uint32_t count
   return stalled_ ? count : count_fitting(batch, picks, count);  // transmit drops the rest
 }
 
+// Without a consumer, or with one that has stalled, packets are dropped for that reason: nothing is
+// to wait for it.
+uint32_t PipeOutput::free_packets(LedgerCell& cell) noexcept {
+  if (stalled_ || !attached()) return UINT32_MAX;
+  if (free_slots() < kBatchMax * widest_) settle(cell);
+  return free_slots() / widest_;
+}
+
 uint32_t PipeOutput::fitting(const Batch& batch, const Index* picks, uint32_t count,
                              LedgerCell& cell) noexcept {
   if (free_slots() < count) settle(cell);
@@ -272,6 +280,7 @@ bool PipeOutput::write_general(const Batch& batch, Index pick) noexcept {
   const Packet& packet = batch.packets[pick];
   assert(packet.length <= kFrameMax);
   const uint32_t need = slots_needed(packet.length);
+  widest_ = std::max(widest_, need);
   if (need > free_slots()) return false;
   uint16_t flags = 0;
   if ((packet.flags & kPacketCut) || batch.link != link_) {

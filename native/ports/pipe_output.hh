@@ -37,6 +37,7 @@ class PipeOutput final : public Output {
   ~PipeOutput() override;
 
   uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept override;
+  uint32_t free_packets(LedgerCell& cell) noexcept override;
   void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                 LedgerCell& cell) noexcept override;
   void flush(Nanos now, LedgerCell& cell) noexcept override;
@@ -91,6 +92,7 @@ class PipeOutput final : public Output {
   std::vector<PipeSent> sent_;
   uint32_t mask_ = 0;
   uint32_t tail_ = 0;         // next slot to fill
+  uint32_t widest_ = 1;       // slots, of all packets so far
   uint64_t slots_total_ = 0;  // published since it was made
   uint32_t head_ = 0;         // first slot the consumer has not given back
   // Read by PipeShare::restore on another thread.

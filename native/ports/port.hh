@@ -56,6 +56,10 @@ class Output {
     return count;
   }
 
+  // About how many packets it can take now without loss, after a look at what its consumer has
+  // given back. UINT32_MAX: it cannot say, or the want of room is not why it would lose them.
+  virtual uint32_t free_packets(LedgerCell& cell) noexcept { return (void)cell, UINT32_MAX; }
+
   // Takes `count` packets of `batch`, named by `picks` in order. Each ends in cell: delivered, held
   // or dropped. May exchange buffers (wire/packet.hh) only when `exclusive`: no other output gets
   // them. The engine has already counted them in cell.packets.

@@ -26,6 +26,10 @@ class SpillOutput final : public Output {
 
   // For lossless inputs nothing is spilled: they wait.
   uint32_t room(const Batch& batch, const Index* picks, uint32_t count) noexcept override;
+  // What a pool takes in is not lost.
+  uint32_t free_packets(LedgerCell& cell) noexcept override {
+    return pool_ ? UINT32_MAX : pipe_->free_packets(cell);
+  }
   void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                 LedgerCell& cell) noexcept override;
   void flush(Nanos now, LedgerCell& cell) noexcept override;

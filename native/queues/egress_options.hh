@@ -14,6 +14,7 @@ class QueuedSessions {
   virtual void queued(uint32_t session) noexcept = 0;  // one packet more is here
   virtual void left(uint32_t session,
                     bool delivered) noexcept = 0;  // one less: gone on, or dropped
+  virtual void refused(uint32_t session) noexcept { (void)session; }  // dropped as it came
 };
 
 struct EgressOptions {

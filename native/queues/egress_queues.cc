@@ -65,9 +65,9 @@ bool EgressQueues::due(Nanos now, bool all) const noexcept {
 
 Nanos EgressQueues::due_at() const noexcept {
   const QueueWorker& w = *worker_;
+  if (w.room == 0) return held() ? w.room_told + kLookAgain : 0;
   if (w.ready.packets) return 1;
   if (w.clock == 1 || !w.next()) return 0;
-  if (w.room == 0) return w.time + kLookAgain - w.time_offset;
   return std::max<Nanos>(w.next()->due - w.time_offset, 1);
 }
 
@@ -107,6 +107,15 @@ const EgressQueues::Leaving& EgressQueues::leaving(Index packet) const noexcept 
 void EgressQueues::recycle() noexcept { worker_->items.held->recycle(); }
 
 void EgressQueues::set_room(uint32_t packets) noexcept { worker_->room = packets; }
+
+bool EgressQueues::asks_room() const noexcept {
+  return worker_->without_rate != 0 || worker_->room != UINT32_MAX;
+}
+
+void EgressQueues::follow_room(uint32_t packets, Nanos now) noexcept {
+  worker_->room = worker_->without_rate ? packets : UINT32_MAX;
+  worker_->room_told = now;
+}
 
 void EgressQueues::set_virtual_time(bool on) noexcept {
   QueueWorker& w = *worker_;

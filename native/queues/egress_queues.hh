@@ -53,6 +53,10 @@ class EgressQueues {
   // For groups of kind aqm: how many packets what is behind can take; asked anew for each
   // enqueue() and release(). Not told: any number.
   void set_room(uint32_t packets) noexcept;
+  // The same for bricks, by the clock of enqueue(): asked for from the first packet of such a group
+  // on; where there is none, other groups' packets leave as if nobody had told.
+  bool asks_room() const noexcept;
+  void follow_room(uint32_t packets, Nanos now) noexcept;
   // Packets' time from now on, or the clock's: where an engine's inputs have changed.
   void set_virtual_time(bool on) noexcept;
 

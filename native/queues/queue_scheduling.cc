@@ -120,8 +120,7 @@ Enqueued QueueWorker::join(GroupQueue& queue, const Offer& offer, bool moved, Na
   const auto size = static_cast<uint32_t>(queue.size_of(offer.bytes));
   const auto lose = [&](Drop reason) {
     count_lost(queue, size, reason);
-    cell->drop(reason);
-    return Enqueued::dropped;
+    return this->lose(offer, reason);
   };
   count_came(queue, size);
   if (!queue.fits(size)) return lose(Drop::oversize);
@@ -151,12 +150,17 @@ Enqueued QueueWorker::join(GroupQueue& queue, const Offer& offer, bool moved, Na
   return Enqueued::stolen;
 }
 
+Enqueued QueueWorker::lose(const Offer& offer, Drop reason) noexcept {
+  cell->drop(reason);
+  if (watcher && offer.session != kNoSession) watcher->refused(offer.session);
+  return Enqueued::dropped;
+}
+
 Enqueued QueueWorker::refuse(GroupQueue& queue, const Offer& offer, Drop reason) noexcept {
   const uint64_t size = queue.size_of(offer.bytes);
   count_came(queue, size);
   count_lost(queue, size, reason);
-  cell->drop(reason);
-  return Enqueued::dropped;
+  return lose(offer, reason);
 }
 
 Enqueued QueueWorker::take(const Offer& offer, Nanos now) noexcept {
@@ -217,10 +221,7 @@ Enqueued QueueWorker::pass(const Offer& offer, Nanos now) noexcept {
   // Nothing may overtake those that are about to leave.
   if (!writes && ready.packets == 0) return Enqueued::pass;
   const Place place = hold(offer, 0, now);
-  if (place == QueueItems::kNone) {
-    cell->drop(Drop::queue_full);
-    return Enqueued::dropped;
-  }
+  if (place == QueueItems::kNone) return lose(offer, Drop::queue_full);
   if (writes) {
     set_dscp(items.held->data(place) + offer.ip_offset, offer.ip_version,
              static_cast<uint8_t>(dscp));

@@ -88,6 +88,16 @@ Nanos QueueWorker::advance(Nanos now) noexcept {
   return time;
 }
 
+void QueueWorker::adopt_setting(GroupQueue& queue) noexcept {
+  QueueSetting next;
+  uint32_t version = 0;
+  if (!queue.slot->read(&next, &version) || version == queue.version) return;
+  without_rate -= queue.kind() == QueueKind::aqm;
+  queue.adopt(next);
+  queue.version = version;
+  without_rate += queue.kind() == QueueKind::aqm;
+}
+
 GroupQueue* QueueWorker::find_queue(uint32_t id, Nanos now) noexcept {
   QueueGroupSlot* slot = groups.find(id);
   if (!slot) return nullptr;
@@ -107,16 +117,12 @@ GroupQueue* QueueWorker::find_queue(uint32_t id, Nanos now) noexcept {
     }
     queue.generation = generation;
     opened.push_back(static_cast<uint16_t>(place));
+    without_rate += queue.kind() == QueueKind::aqm;
     // Packets' time of several captures is none: who comes later goes on from where the group is.
     const Nanos latest = slot->buckets[1].latest.load(std::memory_order_relaxed);
     if (clock == 1 && latest) queue.offset = static_cast<int64_t>(latest - now);
   } else if (queue.version != slot->version.load(std::memory_order_relaxed)) {
-    QueueSetting next;
-    uint32_t version = 0;
-    if (slot->read(&next, &version)) {
-      queue.adopt(next);
-      queue.version = version;
-    }
+    adopt_setting(queue);
   }
   return &queue;
 }
@@ -143,6 +149,7 @@ uint32_t QueueWorker::find_queues(std::span<const uint32_t> ids, Nanos now,
 void QueueWorker::close_if_deleted(GroupQueue& queue) noexcept {
   if (queue.waits() || !queue.is_deleted()) return;
   queue.generation = 0;
+  without_rate -= queue.kind() == QueueKind::aqm;
   std::erase(opened, static_cast<uint16_t>(queue.place));
   queue.member->generation.store(0);
 }
@@ -157,12 +164,7 @@ void QueueWorker::synchronise(Nanos now) noexcept {
     GroupQueue& queue = queues[opened[i]];
     if (clock_changed) queue.offset = 0;
     if (!queue.is_deleted()) {
-      QueueSetting next;
-      uint32_t version = 0;
-      if (queue.slot->read(&next, &version) && version != queue.version) {
-        queue.adopt(next);
-        queue.version = version;
-      }
+      adopt_setting(queue);
     } else if (queue.parameters().drop_at_end) {
       drop_all(queue);
     }

@@ -40,6 +40,7 @@ struct QueueWorker {
   // Takes on what has become of groups.
   void synchronise(Nanos now) noexcept;
   GroupQueue* find_queue(uint32_t id, Nanos now) noexcept;
+  void adopt_setting(GroupQueue& queue) noexcept;  // if there is a newer one
   uint32_t find_queues(std::span<const uint32_t> ids, Nanos now, GroupQueue** to) noexcept;
 
   Enqueued take(const Offer& offer, Nanos now) noexcept;
@@ -65,6 +66,7 @@ struct QueueWorker {
   void make_ready(Place place, Nanos now) noexcept;
 
   void count_lost(GroupQueue& queue, uint64_t size, Drop reason) noexcept;
+  Enqueued lose(const Offer& offer, Drop reason) noexcept;  // it is not held
   // A packet that is held goes nowhere.
   void discard(Place place, Drop reason) noexcept;
   void left_queue(const WaitingPacket& packet) noexcept;  // its session's count
@@ -94,6 +96,8 @@ struct QueueWorker {
   Nanos time_offset = 0;  // from the caller's time, modulo 2^64
   uint64_t seen_changes = 0, order = 0;
   uint32_t room = UINT32_MAX;
+  Nanos room_told = 0;        // by the caller's clock
+  uint32_t without_rate = 0;  // opened queues of kind aqm
   bool clock_changed = false;
   uint64_t clock_back = 0, unknown = 0;
 };

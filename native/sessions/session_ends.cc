@@ -46,10 +46,18 @@ void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexc
   ended_[end_ended_++ % kSessionsKept] = entry;
 }
 
-// Nobody knows it any more: the table may use its entry.
+// Nobody knows it any more: the table may use its entry when its last packet has left the queues.
 void SessionManager::release(uint32_t entry) noexcept {
   leave(entry);
   sessions_[entry].state = 0;
+  tracks_[entry].ended = tracks_[entry].queued != 0;
+  if (!tracks_[entry].ended) table_.give_back(entry);
+}
+
+void SessionManager::left_queue(uint32_t entry) noexcept {
+  SessionTrack& track = tracks_[entry];
+  if (--track.queued != 0 || !track.ended) return;
+  track.ended = false;
   table_.give_back(entry);
 }
 

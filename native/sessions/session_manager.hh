@@ -29,8 +29,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   static Status create(const std::string& owner, const SessionRules& rules, SessionTable& table,
                        std::unique_ptr<SessionManager>* manager);
   ~SessionManager();
-  // All but `tenant`, which makes other sessions.
-  void set_rules(const SessionRules& rules) noexcept;
+  void set_rules(const SessionRules& rules) noexcept;  // but `tenant`: it makes other sessions
   const SessionRules& rules() const noexcept { return rules_; }
 
   // kBatchMax packets at most. `tick`: time goes on with packets.
@@ -41,7 +40,8 @@ class SessionManager final : private SessionOwner, private SessionWork {
   bool layered() const noexcept { return layered_; }                 // some of them are not plain
   uint32_t entry(uint32_t i) const noexcept { return entries_[i]; }  // 0: of no session
   bricks_session& session(uint32_t entry) noexcept { return sessions_[entry]; }
-  const SessionTrack& track(uint32_t entry) const noexcept { return tracks_[entry]; }
+  SessionTrack& track(uint32_t entry) noexcept { return tracks_[entry]; }
+  void left_queue(uint32_t entry) noexcept;  // one of its track's `queued`
 
   // From a sink: CLOSING when this wave's packets are through. From elsewhere: by settle().
   void close(bricks_session& session, bricks_close_reason reason,

@@ -51,7 +51,9 @@ void SessionManager::start(uint32_t i) noexcept {
   session.vlan = known.key.vlan;
   session.vni = known.key.vni;
   SessionTrack& track = tracks_[entry];
+  const uint32_t queued = track.queued;  // where it follows another of the same flow
   track = {};
+  track.queued = queued;
   join(SessionList::opening, entry);
   ++counts_.created;
   ++counts_.live;

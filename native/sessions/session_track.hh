@@ -11,8 +11,11 @@ enum class SessionList : uint8_t { none, opening, lingering };
 struct alignas(64) SessionTrack {
   TcpTrack tcp;
   uint32_t previous, next;  // of its list, oldest first; 0: none
+  uint32_t queued;          // packets of its entry that wait in queues
+  uint32_t queue_drops;     // and that queues have dropped
   SessionList list;
   bool blocked;    // it was killed: until it is forgotten, its packets are dropped
+  bool ended;      // its entry is given back when nothing is queued
   bool forgotten;  // it has ended, and so long ago that its packets are of no session
 };
 static_assert(sizeof(SessionTrack) == 128);

@@ -43,9 +43,14 @@ const meaning = `## What becomes of a packet
   bucket is full, which then owes the rest. A bucket of less than 1,500 bytes is refused.
 - **Marks** (\`ecn\`) are for packets that say they understand them; others are dropped. The
   outermost IP header is marked, in a copy.
-- **kind \`aqm\`** has no rate and holds packets while what is behind has no room; a brick can tell
-  only where its outputs report their room, which pipes and files do not yet. Take a shaper a little
-  slower than the link.
+- **kind \`aqm\`** has no rate: packets wait while what is behind has no room. That is the pipe with
+  the least room of those the brick leads to directly, while a consumer is attached that reads.
+  A pipe that spills and outputs that are no pipes take whatever comes, and so does everything
+  behind another brick; lossless inputs wait for their outputs and need no such group. With one in
+  use all that waits in that brick goes by the room.
+- **Sessions**: a session's entry stays its own until its last packet has left the queues, though
+  its CLOSING may have come before. What queues drop is counted for the session (\`bricks explain\`)
+  and for the brick (\`queue_dropped\`).
 
 `;
 

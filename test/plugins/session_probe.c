@@ -1,6 +1,7 @@
 /* A plugin for tests: counts what it is given and does what payloads say. A payload that begins
- * with D is dropped, with K its session is killed, with O1 it goes to output 1 from now on. Ends of
- * sessions are lines of `file`: protocol, ends, packets and bytes of both, why. */
+ * with D is dropped, with K its session is killed, with O1 it goes to output 1 from now on, with G7
+ * it belongs to queue group 7. Ends of sessions are lines of `file`: protocol, ends, packets and
+ * bytes of both, why. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,9 @@ static int probe_handle(void *state, bricks_event *events, uint32_t count, uint3
     const char *payload = event->data;
     if (payload[0] == 'D') probe->host->drop_packet(event->session);
     if (payload[0] == 'K') probe->host->kill(event->session);
+    if (payload[0] == 'G') {
+      probe->host->add_group(event->session, (uint32_t)(payload[1] - '0'), -1);
+    }
     if (payload[0] == 'O') probe->host->set_output(event->session, (uint32_t)(payload[1] - '0'));
   }
   for (uint32_t i = 0; i < 8; ++i) {
