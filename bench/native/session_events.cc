@@ -150,7 +150,7 @@ void measure_packets(Figures& figures, uint8_t protocol, const char* name,
   const HashSeed& seed = process_hash_seed();
   const auto limit = [&]() -> uint64_t {
     const uint32_t* flow = frames.next(&place);
-    for (uint32_t i = 0; i < kBatchDefault; ++i) __builtin_prefetch(frames.at(flow[i]));
+    for (uint32_t i = 0; i < kBatchDefault; ++i) prefetch_far(frames.at(flow[i]));
     for (uint32_t i = 0; i < kBatchDefault; ++i) {
       const uint8_t* frame = frames.at(flow[i]);
       const auto addresses = load<uint64_t>(frame + 26);
