@@ -51,7 +51,7 @@ using LuaOptions = std::vector<std::pair<std::string, LuaValue>>;
 struct LuaCall {
   bricks_event* events = nullptr;
   uint32_t count = 0, at = 0, first = 0;
-  int32_t mark = -1;  // of on_batch: the event it is at, from `first` on
+  int32_t mark = -1;           // of on_batch: the event it is at, from `first` on
   double left = 0, limit = 0;  // loops and calls; Lua reckons in doubles
   uint32_t freed_count = 0, plugin = 0;
   int32_t* freed = nullptr;  // contexts that are over

@@ -84,7 +84,7 @@ complete -c bricks -n '__fish_seen_subcommand_from flows' -F
 complete -c bricks -n '__fish_use_subcommand' -a streams -d 'the bytes of TCP streams in captures, a row for each direction'
 complete -c bricks -n '__fish_seen_subcommand_from streams' -l tsv -d 'tab-separated rows under a line of column names'
 complete -c bricks -n '__fish_seen_subcommand_from streams' -l json -d 'print data as JSON'
-complete -c bricks -n '__fish_seen_subcommand_from streams' -l policy -x -d 'first, last, bsd (unless given), linux, old-linux, solaris, hpux10, hpux11, irix, macos, windows, windows2k3 or vista'
+complete -c bricks -n '__fish_seen_subcommand_from streams' -l policy -x -d 'whose reading counts where segments overlap; bsd unless given'
 complete -c bricks -n '__fish_seen_subcommand_from streams' -l streams -x -d 'list at most N streams, 1,000,000 unless given; exit code 3 when there are more'
 complete -c bricks -n '__fish_seen_subcommand_from streams' -s h -l help -d 'print this and end'
 complete -c bricks -n '__fish_seen_subcommand_from streams' -F

@@ -3,11 +3,11 @@
 #include <map>
 
 #include "bricks/brick.hh"
-#include "wire/duplicate_table.hh"
 #include "check.hh"
 #include "frames.hh"
 #include "pipe_fixture.hh"
 #include "wire/decode.hh"
+#include "wire/duplicate_table.hh"
 
 namespace bricks {
 namespace {

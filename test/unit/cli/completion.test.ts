@@ -41,7 +41,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 test('bash: commands, options, their values', (t) => {
   const names = commands.map(({ name }) => name);
   assert.deepEqual(offers(t, 'bricks', ''), names);
-  assert.deepEqual(offers(t, 'bricks', 'st'), ['status', 'stats']);
+  assert.deepEqual(offers(t, 'bricks', 'st'), ['status', 'stats', 'streams']);
   assert.deepEqual(offers(t, 'bricks', 'stats', '--'), [
     ...['--watch', '--json', '--run-dir', '--help'],
   ]);
