@@ -12,9 +12,9 @@ export const streamsCommand: Command = {
     'complete: no byte is known to be missing; missing: how many are, in how many gaps. A SYN\n' +
     'on the same ports is another stream, in rows of its own. Fragments of IP are put\n' +
     'together first. Where segments overlap and differ, --policy says whose reading counts:\n' +
-    'that of the system that got them: first, last, bsd, linux, old-linux, solaris, hpux10,\n' +
-    'hpux11, irix, macos, windows, windows2k3 or vista (docs/streams.md). Files are read one after the other\n' +
-    'as one capture; - is standard input.',
+    'that of the system that got them (docs/streams.md): first, last, bsd, linux, old-linux,\n' +
+    'solaris, hpux10, hpux11, irix, macos, windows, windows2k3 or vista. Files are read one\n' +
+    'after the other as one capture; - is standard input.',
   options: {
     tsv: { type: 'boolean', summary: 'tab-separated rows under a line of column names' },
     ...jsonOption,

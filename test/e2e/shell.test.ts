@@ -77,7 +77,7 @@ test('Ctrl-C interrupts the chunk, not the daemon; reports go on meanwhile', asy
   await loop.says(/in/);
   const status = await world.run('bricks', ['status', '--json']);
   assert.equal(status.code, 0);
-  assert.deepEqual(JSON.parse(status.stdout), { online: false, engines: [] });
+  assert.deepEqual(JSON.parse(status.stdout), { online: false, engines: [], queue_groups: [] });
   loop.kill('SIGINT');
   const { code, stderr } = await loop.ended;
   assert.equal(code, 130);
