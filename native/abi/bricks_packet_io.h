@@ -62,12 +62,12 @@ BRICKS_IO_API int packet_io_open_device(packet_io *io, const char *name, int dir
                                         packet_io_device **device);
 /* Up to n packets that are there now; does not wait. 0: none now, or the caller has as many as may
  * be. EINVAL: n is 0 or less, or the device does not receive; BRICKS_EEOF: a file is at its end, no
- * packet will come; ESTATE: closed. */
+ * packet will come; ESTATE: closed, or there is none such (any more). */
 BRICKS_IO_API int packet_io_rx(packet_io_device *device, struct packet **packets, int n);
 /* Sends; returns how many were accepted, from the first on: those are the library's. The rest is
  * the caller's: there is no room now. A device that loses what it has accepted counts it
  * (packet_io_stats). EINVAL: n is less than 0, a packet is 0 or not the caller's, or the device
- * does not send: nothing is accepted then; ESTATE: closed. */
+ * does not send: nothing is accepted then; ESTATE: closed, or there is none such (any more). */
 BRICKS_IO_API int packet_io_tx(packet_io_device *device, struct packet **packets, int n);
 /* A packet of the caller's own, of that length (65,535 at most), Ethernet, of all zeros. 0: ENOMEM,
  * EINVAL. */

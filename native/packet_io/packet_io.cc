@@ -1,6 +1,7 @@
 // The calls of abi/bricks_packet_io.h. Packets are looked up before they are used, handles where
 // things are opened, closed and counted.
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -71,6 +72,24 @@ bool lives(const packet_io* io) {
 bool lives(const packet_io_device* device) {
   const std::lock_guard lock(living().mutex);
   return living().devices.contains(device);
+}
+
+// For calls on packets' way: what a thread has found alive is not looked up again before some
+// device has gone, which needs no lock. A handle that another thread destroys meanwhile is a race
+// of the callers'.
+std::atomic<uint64_t> times_gone{1};
+bool still_lives(const packet_io_device* device) {
+  thread_local const packet_io_device* known[2] = {};
+  thread_local uint64_t as_of = 0;
+  if (const uint64_t now = times_gone.load(std::memory_order_acquire); as_of != now) {
+    known[0] = known[1] = nullptr;
+    as_of = now;
+  }
+  if (device && (device == known[0] || device == known[1])) return true;
+  if (!lives(device)) return false;
+  known[1] = known[0];
+  known[0] = device;
+  return true;
 }
 
 int gone(const char* call) {
@@ -152,6 +171,7 @@ int packet_io_destroy(packet_io* io) {
       return fail(BRICKS_ESTATE, "packet_io_destroy: there is no such packet_io (any more)");
     }
     for (const auto& device : io->devices) living().devices.erase(device.get());
+    times_gone.fetch_add(1, std::memory_order_release);
   }
   io->devices.clear();
   io->server.reset();
@@ -198,11 +218,13 @@ int packet_io_open_device(packet_io* io, const char* name, int direction, int qu
 
 int packet_io_rx(packet_io_device* device, struct packet** packets, int n) {
   if (!packets) return fail(BRICKS_EINVAL, "packet_io_rx: packets is 0");
+  if (!still_lives(device)) return gone("packet_io_rx");
   return device->device->receive(packets, n);
 }
 
 int packet_io_tx(packet_io_device* device, struct packet** packets, int n) {
   if (!packets && n) return fail(BRICKS_EINVAL, "packet_io_tx: packets is 0");
+  if (!still_lives(device)) return gone("packet_io_tx");
   return device->device->send(packets, n);
 }
 

@@ -171,6 +171,9 @@ TEST(packet_io_destroy_is_once) {
   CHECK_EQ(packet_io_destroy(io), BRICKS_DONE);
   CHECK_EQ(packet_io_destroy(io), BRICKS_ESTATE);
   CHECK_EQ(packet_io_close(device), BRICKS_ESTATE);
+  CHECK_EQ(packet_io_rx(device, packets, 5), BRICKS_ESTATE);
+  CHECK_EQ(packet_io_tx(device, packets, 0), BRICKS_ESTATE);
+  CHECK_EQ(packet_io_rx(nullptr, packets, 5), BRICKS_ESTATE);
   packet_io_device* other = nullptr;
   CHECK_EQ(packet_io_open_device(io, "60", PACKET_IO_RX, -1, &other), BRICKS_ESTATE);
 }
