@@ -49,6 +49,7 @@ const isoTime = (ns: bigint): string => {
 };
 
 class Judge {
+  readonly #inputs: readonly Sightings[];
   readonly #outputs: readonly { name: string; sightings: Sightings }[];
   readonly #times: number;
   /** flow -> outputs that it was seen at */
@@ -73,6 +74,7 @@ class Judge {
     times: number,
     rule: FlowRule,
   ) {
+    this.#inputs = inputs;
     this.#outputs = outputs;
     this.#times = times;
     this.#entries = inputs.map(({ seen }, input) => entriesOf(seen, input, rule));
@@ -117,7 +119,7 @@ class Judge {
       for (const list of perInput) list.sort((a, b) => a.entry - b.entry);
     }
     for (const { seen, output, at } of repeated) {
-      if (this.#isInside(output, at)) this.#say('twice', seen, undefined, [output]);
+      if (this.#inputsSaw(output, at)) this.#say('twice', seen, undefined, [output]);
     }
   }
 
@@ -179,7 +181,7 @@ class Judge {
       if (entry !== undefined && !changed.has(entry)) {
         changed.add(entry);
         this.#say('changed', entry.seen, entry.flow, [output]);
-      } else if (this.#isInside(output, at)) {
+      } else if (this.#inputsSaw(output, at)) {
         this.#say('foreign', seen, undefined, [output]);
       }
     }
@@ -195,10 +197,21 @@ class Judge {
     }
   }
 
-  /** Between packets that were matched: not at an edge of the time in which everybody looked. */
-  #isInside(output: number, at: number): boolean {
+  /**
+   * Whether what an output got there must have been seen to come in: it lies between packets that
+   * were matched, not at an edge of the time in which everybody looked, and no input missed
+   * anything between those: a capture that is replayed again brings the same packets again.
+   */
+  #inputsSaw(output: number, at: number): boolean {
     const edge = this.#edges.get(output) ?? [Number.POSITIVE_INFINITY, -1];
-    return edge[0] < at && edge[1] > at;
+    if (edge[0] >= at || edge[1] <= at) return false;
+    return this.#inputs.every(({ gaps }, input) => {
+      if (gaps.length === 0) return true;
+      const matches = this.#matches[output]?.[input] ?? [];
+      const before = matches.findLast((match) => match.at < at)?.entry ?? -1;
+      const after = matches.find((match) => match.at > at)?.entry ?? Number.POSITIVE_INFINITY;
+      return !gaps.some((gap) => gap > before && gap <= after);
+    });
   }
 
   /**
