@@ -23,7 +23,7 @@ const targets: readonly Target[] = [
   { name: 'decode', share: 1, longest: 512, seeds: 'decode_corpus' },
   { name: 'announcements', share: 0.25, longest: 1500, dictionary: 'fuzz/announcements.dict' },
   { name: 'payload', share: 0.5, longest: 4000, dictionary: 'fuzz/payload.dict' },
-  { name: 'streams', share: 0.25, longest: 4096 },
+  { name: 'segments', share: 0.25, longest: 4096 },
 ];
 
 function failed(target: string, why: string): Outcome {

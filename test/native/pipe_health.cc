@@ -125,7 +125,8 @@ TEST(pipe_health_hung_dead_and_restarted) {
   const std::string path = house.folder.path();
   {
     const Child hangs([&] { return read_one_and_hang(path); });
-    CHECK(eventually([&] { return house.output->attached(); }));
+    // Its first sign of life: from now on it reads what comes.
+    CHECK(eventually([&] { return ready_now(house) && house.output->silent_ms() >= 0; }));
     house.send(make_frame(1, 60));
     CHECK(becomes(house, false));
     CHECK(house.output->attached());
