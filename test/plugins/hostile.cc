@@ -23,7 +23,9 @@ int worker_init(void *, uint32_t, void **) {
   return how == "worker" ? 9 : 0;
 }
 
-int handle(void *, bricks_event *events, uint32_t count, uint32_t *at) {
+// What is wrong on purpose is not to be stopped by a sanitizer first.
+[[gnu::no_sanitize("undefined")]] int handle(void *, bricks_event *events, uint32_t count,
+                                             uint32_t *at) {
   if (how == "at") return *at = 4000000000u, 1;
   for (*at = 0; *at < count; ++*at) {
     if (how == "crash") *nowhere = 1;
