@@ -19,6 +19,9 @@ namespace {
 constexpr int kPipeBytes = 1 << 20;  // what anybody may ask for
 constexpr int kAwaitMs = 10;         // how often we look for a reader
 constexpr int kUnreadMs = 5;         // how often we look how far it has got
+// The kernel says that a reader closes a moment before it has: so long we look whether it was the
+// only one.
+constexpr Nanos kDoubt = 100'000'000;
 constexpr uint32_t kWritesMax = 64;  // before we look at what else there is
 // Up to so many bytes a write to a pipe is one piece or nothing.
 constexpr uint32_t kWhole = PIPE_BUF;
@@ -30,6 +33,12 @@ std::set<std::pair<uint64_t, uint64_t>> claims;  // named pipes that outputs of 
 Nanos wall_clock() noexcept {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
+}
+
+Nanos monotonic_clock() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<Nanos>(now.tv_sec) * 1'000'000'000 + static_cast<Nanos>(now.tv_nsec);
 }
 
@@ -117,6 +126,7 @@ bool FifoSink::await_reader() noexcept {
   fd_ = fd;
   state_ = State::writing;
   begun_ = ended_ = blocked_ = false;
+  doubt_until_ = 0;
   used_ = sent_ = head_ = 0;
   written_ = unread_ = 0;
   oldest_ = newest_ = 0;
@@ -181,7 +191,11 @@ bool FifoSink::work(FrameQueue& queue, const FrameNews& news, FrameTally& tally)
   (void)poll(&reader, 1, 0);
   if (reader.revents & POLLERR) return leave(queue, tally, true), true;
   // One reader has closed it while there is one: it is another, which must not begin in the middle.
-  if (reader_left()) return leave(queue, tally, false), true;
+  if (reader_left() && doubt_until_ == 0) doubt_until_ = monotonic_clock() + kDoubt;
+  if (doubt_until_) {
+    if (monotonic_clock() < doubt_until_) return false;
+    return leave(queue, tally, false), true;
+  }
   blocked_ = (reader.revents & POLLOUT) == 0;
   if (!blocked_ && write_more(queue, news, tally)) moved = true;
   if (state_ == State::writing && account(queue, tally)) moved = true;
@@ -321,7 +335,7 @@ int FifoSink::sleep_on(std::vector<pollfd>& fds) noexcept {
   fds.push_back({watch_, POLLIN, 0});
   if (state_ == State::leaving) return -1;
   fds.push_back({fd_, static_cast<short>(blocked_ ? POLLOUT : 0), 0});
-  return newest_ != oldest_ || unread_ ? kUnreadMs : -1;
+  return newest_ != oldest_ || unread_ || doubt_until_ ? kUnreadMs : -1;
 }
 
 // What the pipe has, its reader will have: nobody waits for that.

@@ -58,6 +58,7 @@ class FifoSink final : public FrameSink {
   int watch_ = -1;                   // inotify: a reader closes
   int fd_ = -1;
   State state_ = State::awaiting;
+  Nanos doubt_until_ = 0;  // a reader has closed it: is there another? Nothing is written meanwhile
   bool begun_ = false, blocked_ = false, ended_ = false;
   LinkType link_ = LinkType::ethernet;  // of the last frame
   std::unique_ptr<uint8_t[]> buffer_;
