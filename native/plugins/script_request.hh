@@ -40,9 +40,9 @@ struct ScriptRequest {
   uint32_t call = 0;
   uint32_t event = 0;  // which of those posted and not answered
   uint32_t key_bytes = 0, value_bytes = 0;
-  uint32_t type = 0;  // bricks_value_type
-  int32_t code = 0;   // the answer: bricks_error
-  uint64_t session = 0;
+  uint32_t type = 0;     // bricks_value_type
+  int32_t code = 0;      // the answer: bricks_error
+  uint64_t session = 0;  // whose: the event's, or a child's that the script has opened
   int64_t a = 0, b = 0;  // arguments; a: child's id in the answer of open_child
 };
 

@@ -1,5 +1,6 @@
 // What a script asks of a session, carried out on the engine's thread: bricks_host's calls, with
 // arguments that are checked here first.
+#include <algorithm>
 #include <cstring>
 
 #include "plugins/script_worker.hh"
@@ -27,7 +28,11 @@ bool read_key(const ScriptRing& ring, uint32_t bytes, char* key) noexcept {
 
 void ScriptWorker::serve(ScriptRequest* request, bricks_event& event) noexcept {
   const bricks_host& host = *host_.calls();
-  bricks_session* session = event.session;
+  bricks_session* session = session_of(request->session, event);
+  if (!session) {
+    request->code = BRICKS_ENOCTX;
+    return;
+  }
   const uint32_t a = number_of(request->a);
   char key[kKeyBytes];
   int code = BRICKS_EINVAL;
@@ -70,8 +75,10 @@ void ScriptWorker::serve(ScriptRequest* request, bricks_event& event) noexcept {
       code = host.kill(session);
       break;
     case ScriptCall::open_child:
+      code = open_child(request, session);
+      break;
     case ScriptCall::close_child:
-      code = child(request, session);
+      code = host.close_child(session);
       break;
     case ScriptCall::fail:
       break;
@@ -110,32 +117,29 @@ int ScriptWorker::get_metadata(ScriptRequest* request, bricks_session* session) 
 
 // Children are known to the script by their id. One that is over has another id there, or none:
 // the manager never gives their memory back.
-int ScriptWorker::child(ScriptRequest* request, bricks_session* parent) noexcept {
-  if (static_cast<ScriptCall>(request->call) == ScriptCall::open_child) {
-    if (children_.size() >= kScriptChildrenMax) {
-      std::erase_if(children_, [](const auto& known) {
-        return known.second->id != known.first || known.second->state == BRICKS_SESSION_CLOSED;
-      });
-    }
+bricks_session* ScriptWorker::session_of(uint64_t id, const bricks_event& event) const noexcept {
+  if (id == event.session->id) return event.session;
+  for (auto known = children_.rbegin(); known != children_.rend(); ++known) {
+    if (known->first == id) return known->second->id == id ? known->second : nullptr;
+  }
+  return nullptr;
+}
+
+int ScriptWorker::open_child(ScriptRequest* request, bricks_session* parent) noexcept {
+  if (children_.size() >= children_kept_) {
+    std::erase_if(children_, [](const auto& known) {
+      return known.second->id != known.first || known.second->state == BRICKS_SESSION_CLOSED;
+    });
     if (children_.size() >= kScriptChildrenMax) return BRICKS_ENOMEM;
-    bricks_session* made = nullptr;
-    const int code = host_.calls()->open_child(parent, number_of(request->a), &made);
-    if (code != BRICKS_DONE) return code;
-    children_.push_back({made->id, made});
-    request->a = static_cast<int64_t>(made->id);
-    return BRICKS_DONE;
+    children_kept_ =
+        std::min<size_t>(kScriptChildrenMax, std::max(children_kept_, 2 * children_.size()));
   }
-  for (auto& known : children_) {
-    if (known.first != static_cast<uint64_t>(request->a)) continue;
-    const int code = known.second->id == known.first ? host_.calls()->close_child(known.second)
-                                                     : static_cast<int>(BRICKS_ENOENT);
-    if (code == BRICKS_DONE || code == BRICKS_ENOENT) {
-      known = children_.back();
-      children_.pop_back();
-    }
-    return code;
-  }
-  return BRICKS_ENOENT;
+  bricks_session* made = nullptr;
+  const int code = host_.calls()->open_child(parent, number_of(request->a), &made);
+  if (code != BRICKS_DONE) return code;
+  children_.push_back({made->id, made});
+  request->a = static_cast<int64_t>(made->id);
+  return BRICKS_DONE;
 }
 
 }  // namespace bricks

@@ -198,6 +198,7 @@ int ScriptWorker::apply(const ScriptLater::Entry& entry, bricks_event& event) no
   }
   ScriptRequest request;
   request.call = static_cast<uint32_t>(entry.call);
+  request.session = entry.session;
   request.a = entry.a;
   request.b = entry.b;
   serve(&request, event);

@@ -59,7 +59,8 @@ class ScriptWorker {
   void serve(ScriptRequest* request, bricks_event& event) noexcept;
   int set_metadata(const ScriptRequest& request, bricks_session* session) noexcept;
   int get_metadata(ScriptRequest* request, bricks_session* session) noexcept;
-  int child(ScriptRequest* request, bricks_session* parent) noexcept;
+  int open_child(ScriptRequest* request, bricks_session* parent) noexcept;
+  bricks_session* session_of(uint64_t id, const bricks_event& event) const noexcept;
   int apply(const ScriptLater::Entry& entry, bricks_event& event) noexcept;
   uint32_t context_number(const void* context, uint32_t epoch) const noexcept;
 
@@ -68,6 +69,7 @@ class ScriptWorker {
   std::shared_ptr<ScriptRing> ring_;
   uint64_t heard_ = 0;  // when it last made progress; asynchronously
   std::vector<std::pair<uint64_t, bricks_session*>> children_;
+  size_t children_kept_ = 64;  // so many, before those that are over are looked for
   std::unique_ptr<ScriptLater> later_;
   static constexpr uint32_t kFreed = 4096;
   std::atomic<uint32_t> freed_[kFreed];

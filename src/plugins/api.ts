@@ -62,7 +62,32 @@ export interface Packet {
   readonly frame: Uint8Array;
 }
 
-export interface Session<Context = unknown> {
+/** What may be done to a session, or to a child of it. */
+export interface SessionCalls {
+  readonly id: number;
+  /** This packet and all that follow go there. */
+  setOutput(output: number): number;
+  /** It is closed once this packet's events are through. */
+  kill(): number;
+  /** This packet and those that follow belong to that group, too; four at most. `notFound`. */
+  addGroup(group: number, direction?: Direction): number;
+  removeGroup(group: number): number;
+  /** Others may not change the session until `unlock`, an error of yours, or its time-out. */
+  lock(): number;
+  unlock(): number;
+  /**
+   * Shared by all plugins. bigint: an integer of 64 bits; number: a double; string: bytes.
+   * `invalid`: none of these.
+   */
+  setMetadata(key: string, value: MetadataValue): number;
+  /** `undefined`: there is none, or it is not for TypeScript; `code` says which. */
+  getMetadata(key: string): MetadataValue | undefined;
+  deleteMetadata(key: string): number;
+  /** What the last call returned. */
+  readonly code: number;
+}
+
+export interface Session<Context = unknown> extends SessionCalls {
   readonly id: number;
   readonly state: SessionState;
   /** bricks_close_reason; 0: it is not closing. */
@@ -90,26 +115,11 @@ export interface Session<Context = unknown> {
   detach(): number;
   /** From the next plugin on nobody else gets its events. `busy`, `wrongState`: it is closing. */
   takeOver(): number;
-  /** This packet and all that follow go there. */
-  setOutput(output: number): number;
-  /** It is closed once this packet's events are through. */
-  kill(): number;
-  /** This packet and those that follow belong to that group, too; four at most. `notFound`. */
-  addGroup(group: number, direction?: Direction): number;
-  removeGroup(group: number): number;
-  /** Others may not change the session until `unlock`, an error of yours, or its time-out. */
-  lock(): number;
-  unlock(): number;
-  /** Shared by all plugins. bigint: an integer of 64 bits; number: a double; string: bytes. */
-  setMetadata(key: string, value: MetadataValue): number;
-  /** `undefined`: there is none, or it is not for TypeScript; `code` says which. */
-  getMetadata(key: string): MetadataValue | undefined;
-  deleteMetadata(key: string): number;
   /** A session that ends before this one does: its id, or a code below 0. */
   openChild(type: number): number;
+  /** Of one that you have opened, as long as its parent has an event here; else `noContext`. */
+  child(id: number): SessionCalls;
   closeChild(id: number): number;
-  /** What the last call returned. */
-  readonly code: number;
 }
 
 export interface PluginEvent<Context = unknown> {

@@ -34,10 +34,10 @@ export class EngineCalls {
 
   set(ring: Ring, event: number, session: number, key: string, value: MetadataValue): number {
     const bytes = this.#key(ring, key);
-    const written = bytes === 0 ? undefined : this.#write(ring, value);
-    if (written === undefined) {
-      this.code = bytes === 0 ? codes.invalid : codes.noMemory;
-      return this.code;
+    const written = bytes === 0 ? codes.invalid : this.#write(ring, value);
+    if (typeof written === 'number') {
+      this.code = written;
+      return written;
     }
     const { type } = written;
     return this.#ask(calls.set_metadata, event, session, 0, 0, bytes, written.bytes, type);
@@ -107,11 +107,12 @@ export class EngineCalls {
     return bytes.length;
   }
 
-  /** Undefined: there is no room for it. */
-  #write(ring: Ring, value: MetadataValue): Written | undefined {
+  /** Or the code of why not: from JavaScript it may be anything. */
+  #write(ring: Ring, value: unknown): Written | number {
     const at = ring.callAt + keyBytes;
     switch (typeof value) {
       case 'bigint':
+        if (BigInt.asIntN(64, value) !== value) return codes.invalid;
         ring.i64[at >>> 3] = value;
         return { type: valueTypes.integer, bytes: 8 };
       case 'number':
@@ -122,7 +123,8 @@ export class EngineCalls {
         return { type: valueTypes.boolean, bytes: 1 };
       default: {
         const bytes = typeof value === 'string' ? encoder.encode(value) : value;
-        if (bytes.length > callBytes - keyBytes) return undefined;
+        if (!(bytes instanceof Uint8Array)) return codes.invalid;
+        if (bytes.length > callBytes - keyBytes) return codes.noMemory;
         ring.u8.set(bytes, at);
         return { type: valueTypes.bytes, bytes: bytes.length };
       }

@@ -1,5 +1,5 @@
 /** The session of the event that a view shows. */
-import type { Direction, MetadataValue, Session, SessionState } from './api.ts';
+import type { Direction, MetadataValue, Session, SessionCalls, SessionState } from './api.ts';
 import type { Contexts } from './contexts.ts';
 import type { EngineCalls } from './engine-calls.ts';
 import { at, type Call, calls } from './layout.ts';
@@ -25,15 +25,82 @@ function addressText(bytes: Uint8Array, from: number, version: number): string {
   return `${groups.slice(0, begin).join(':')}::${groups.slice(begin + length).join(':')}`;
 }
 
-export class SessionView implements Session {
+/** What may be asked for of any session: that of the event shown, or a child of it. */
+abstract class CallsView implements SessionCalls {
+  abstract readonly id: number;
+  abstract readonly ring: Ring;
+  /** Of this turn's events, the one shown. */
+  abstract readonly index: number;
+  readonly #calls: EngineCalls;
+
+  constructor(engineCalls: EngineCalls) {
+    this.#calls = engineCalls;
+  }
+
+  get code(): number {
+    return this.#calls.code;
+  }
+
+  setOutput(output: number): number {
+    return this.#ask(calls.set_output, output);
+  }
+  kill(): number {
+    return this.#ask(calls.kill);
+  }
+  addGroup(group: number, direction?: Direction): number {
+    return this.#ask(calls.add_group, group, direction ?? -1);
+  }
+  removeGroup(group: number): number {
+    return this.#ask(calls.remove_group, group);
+  }
+  lock(): number {
+    return this.#ask(calls.lock);
+  }
+  unlock(): number {
+    return this.#ask(calls.unlock);
+  }
+  setMetadata(key: string, value: MetadataValue): number {
+    return this.#calls.set(this.ring, this.index, this.id, key, value);
+  }
+  getMetadata(key: string): MetadataValue | undefined {
+    return this.#calls.get(this.ring, this.index, this.id, key);
+  }
+  deleteMetadata(key: string): number {
+    return this.#calls.delete(this.ring, this.index, this.id, key);
+  }
+
+  #ask(call: Call, a = 0, b = 0): number {
+    return this.#calls.call(call, this.index, this.id, a, b);
+  }
+}
+
+class ChildCalls extends CallsView {
+  readonly id: number;
+  readonly #parent: SessionView;
+
+  constructor(parent: SessionView, engineCalls: EngineCalls, id: number) {
+    super(engineCalls);
+    this.id = id;
+    this.#parent = parent;
+  }
+
+  get ring(): Ring {
+    return this.#parent.ring;
+  }
+  get index(): number {
+    return this.#parent.index;
+  }
+}
+
+export class SessionView extends CallsView implements Session {
   ring: Ring;
   base = 0;
-  /** Of this turn's events, the one shown. */
   index = 0;
   readonly #contexts: Contexts;
   readonly #calls: EngineCalls;
 
   constructor(ring: Ring, contexts: Contexts, engineCalls: EngineCalls) {
+    super(engineCalls);
     this.ring = ring;
     this.#contexts = contexts;
     this.#calls = engineCalls;
@@ -75,9 +142,6 @@ export class SessionView implements Session {
   get vni(): number {
     return this.ring.u32[(this.base + at.vni) >>> 2] as number;
   }
-  get code(): number {
-    return this.#calls.code;
-  }
 
   packets(direction: Direction): number {
     return wide(this.ring.u32, this.base + at.packets + (direction === 1 ? 8 : 0));
@@ -109,41 +173,17 @@ export class SessionView implements Session {
   takeOver(): number {
     return this.#ask(calls.take_over);
   }
-  setOutput(output: number): number {
-    return this.#ask(calls.set_output, output);
-  }
-  kill(): number {
-    return this.#ask(calls.kill);
-  }
-  addGroup(group: number, direction?: Direction): number {
-    return this.#ask(calls.add_group, group, direction ?? -1);
-  }
-  removeGroup(group: number): number {
-    return this.#ask(calls.remove_group, group);
-  }
-  lock(): number {
-    return this.#ask(calls.lock);
-  }
-  unlock(): number {
-    return this.#ask(calls.unlock);
-  }
-  setMetadata(key: string, value: MetadataValue): number {
-    return this.#calls.set(this.ring, this.index, this.id, key, value);
-  }
-  getMetadata(key: string): MetadataValue | undefined {
-    return this.#calls.get(this.ring, this.index, this.id, key);
-  }
-  deleteMetadata(key: string): number {
-    return this.#calls.delete(this.ring, this.index, this.id, key);
-  }
   openChild(type: number): number {
     return this.#calls.open(this.index, this.id, type);
   }
+  child(id: number): SessionCalls {
+    return new ChildCalls(this, this.#calls, id);
+  }
   closeChild(id: number): number {
-    return this.#ask(calls.close_child, id);
+    return this.#calls.call(calls.close_child, this.index, id);
   }
 
-  #ask(call: Call, a = 0, b = 0): number {
-    return this.#calls.call(call, this.index, this.id, a, b);
+  #ask(call: Call): number {
+    return this.#calls.call(call, this.index, this.id);
   }
 }

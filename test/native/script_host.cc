@@ -78,7 +78,7 @@ int ask(ScriptHost& host, ScriptCall call, uint32_t event, int64_t a = 0, int64_
   ScriptRequest request;
   request.call = static_cast<uint32_t>(call);
   request.event = event;
-  request.session = session;
+  request.session = session ? session : event + 1;
   request.a = a;
   request.b = b;
   return host.ask(&request);
@@ -131,14 +131,15 @@ TEST(script_calls_are_made_on_the_engines_thread) {
   World world([&](ScriptHost& host, const ScriptTurn& turn, ScriptRing& ring) {
     codes.push_back(ask(host, ScriptCall::set_output, 1, 3));
     codes.push_back(ask(host, ScriptCall::add_group, 0, 9, -1));
-    codes.push_back(ask(host, ScriptCall::add_group, 0, 9, 2));    // no direction
-    codes.push_back(ask(host, ScriptCall::kill, turn.count));      // no such event
-    codes.push_back(ask(host, static_cast<ScriptCall>(99), 0));    // no such call
-    codes.push_back(ask(host, ScriptCall::close_child, 0, 1234));  // no such child
+    codes.push_back(ask(host, ScriptCall::add_group, 0, 9, 2));          // no direction
+    codes.push_back(ask(host, ScriptCall::kill, turn.count));            // no such event
+    codes.push_back(ask(host, static_cast<ScriptCall>(99), 0));          // no such call
+    codes.push_back(ask(host, ScriptCall::close_child, 0, 0, 0, 1234));  // none of its
     std::memcpy(ring.call_bytes(), "key", 3);
     std::memcpy(ring.call_bytes() + 64, "value", 5);
     ScriptRequest set;
     set.call = static_cast<uint32_t>(ScriptCall::set_metadata);
+    set.session = 1;
     set.key_bytes = 3;
     set.value_bytes = 5;
     set.type = BRICKS_BYTES;
@@ -154,6 +155,7 @@ TEST(script_calls_are_made_on_the_engines_thread) {
     codes.push_back(host.ask(&set));
     ScriptRequest get;
     get.call = static_cast<uint32_t>(ScriptCall::get_metadata);
+    get.session = 1;
     get.key_bytes = 3;
     codes.push_back(host.ask(&get));
     codes.push_back(std::memcmp(ring.call_bytes() + 64, "kept", 4));
@@ -164,7 +166,7 @@ TEST(script_calls_are_made_on_the_engines_thread) {
     return Did{turn.count, false};
   });
   CHECK_EQ(world.handle(0, 2), 0);
-  CHECK((codes == std::vector<int>{0, 0, BRICKS_EINVAL, BRICKS_EINVAL, BRICKS_EINVAL, BRICKS_ENOENT,
+  CHECK((codes == std::vector<int>{0, 0, BRICKS_EINVAL, BRICKS_EINVAL, BRICKS_EINVAL, BRICKS_ENOCTX,
                                    0, BRICKS_EINVAL, BRICKS_EINVAL, BRICKS_ENOMEM, BRICKS_EINVAL, 0,
                                    0, 4, BRICKS_ENOTSUP}));
   CHECK((Asked::calls == std::vector<std::string>{"output 2 3", "group 1 9 -1", "set key 1 value",

@@ -2,6 +2,7 @@
 #include "session_calls.hh"
 
 #include <map>
+#include <utility>
 
 #include "plugin_fixture.hh"
 
@@ -97,7 +98,7 @@ struct Play {
       bricks_event one = world.event(7, kEvents.at(event).first);
       world.sessions[7].state = event == 'X' ? BRICKS_SESSION_CLOSING : BRICKS_SESSION_ACTIVE;
       world.manager->dispatch({&one, 1}, world.now);
-      if (event == '2') dropped += world.packets[7].dropped;
+      dropped += std::exchange(world.packets[7].dropped, 0);
       fate |= world.sessions[7].owner_[1];
     }
     calls = world.text_metadata(7, "calls");
@@ -169,14 +170,18 @@ void check_vector(const std::string& name, const std::string& path) {
   CHECK(!"the file has such a vector");
 }
 
-int check_edges(const std::string& path, const std::set<std::string>& without) {
-  int count = 0;
+void check_edges(const std::string& path, const std::map<std::string, const char*>& without) {
+  size_t left_out = 0;
   for (const Row& row : read_rows()) {
-    if (is_vector(row.name) || without.count(row.name)) continue;
-    play(row, path);
-    ++count;
+    if (is_vector(row.name)) continue;
+    if (const auto found = without.find(row.name); found != without.end()) {
+      std::printf("  not in this language: %s: %s\n", row.name.c_str(), found->second);
+      ++left_out;
+    } else {
+      play(row, path);
+    }
   }
-  return count;
+  CHECK_EQ(left_out, without.size());
 }
 
 }  // namespace session_calls
@@ -209,4 +214,4 @@ TEST(edge_case_14_lock_held_by_plugin_that_fails) {
   check_vector("lock goes with an error", built_plugin("scripted"));
 }
 
-TEST(session_calls_edges_c) { CHECK(session_calls::check_edges(built_plugin("scripted")) > 40); }
+TEST(session_calls_edges_c) { session_calls::check_edges(built_plugin("scripted")); }

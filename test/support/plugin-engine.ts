@@ -61,6 +61,7 @@ export class PluginEngine {
     plugins: readonly PluginEntry[],
     between: (list: number) => Promise<void> = async () => {},
     options: EngineOptions = {},
+    outputs = 1,
   ): Promise<{ rows: PluginRow[]; delivered: number }> {
     const { binding } = this;
     const list = binding.openPlugins();
@@ -78,7 +79,9 @@ export class PluginEngine {
             kind: 'Session',
             options: { plugins: list },
             level: 0,
-            outlets: [{ name: 'null:' }],
+            outlets: Array.from({ length: outputs }, (_, i) => ({
+              name: i === 0 ? 'null:' : `pcap:${join(this.folder, `${name}-${i}.pcap`)}`,
+            })),
           },
         ],
       });
@@ -88,7 +91,8 @@ export class PluginEngine {
       binding.stop(name);
       const rows = binding.listPlugins(list);
       const snapshot = binding.snapshot().find((engine) => engine.name === name);
-      return { rows, delivered: snapshot?.outputs[0]?.cell.delivered ?? -1 };
+      const delivered = snapshot?.outputs.reduce((sum, { cell }) => sum + cell.delivered, 0) ?? -1;
+      return { rows, delivered };
     } finally {
       if (binding.snapshot().some((engine) => engine.name === name)) binding.deleteEngine(name);
       binding.closePlugins(list);
