@@ -24,12 +24,15 @@ typedef struct flow_log {
   uint64_t payload[2];
   uint64_t missed;
   uint64_t last;
-  char id[32];      /* Community ID */
-  char history[16]; /* each letter once for a direction */
-  uint8_t length;   /* of history */
-  int8_t reset_by;  /* -1: nobody */
-  bool icmp;        /* the next two are known */
-  uint8_t icmp_type, icmp_code;
+  uint32_t next_seq[2]; /* TCP: the sequence number behind all that was sent */
+  uint32_t again[2];    /* segments whose bytes had been sent before */
+  uint32_t again_at[2]; /* how many of them get another T; 0: next_seq is not known */
+  char id[32];          /* Community ID */
+  char history[40];     /* each letter once for a direction, but T */
+  uint8_t length;       /* of history */
+  int8_t reset_by;      /* -1: nobody */
+  bool icmp;            /* the next two are known */
+  uint8_t icmp_port[2];
 } flow_log;
 
 /* One for each worker: no other thread touches it. */
@@ -40,6 +43,7 @@ typedef struct {
 } logger;
 
 static uint32_t be16(const uint8_t *at) { return at[0] * 256u + at[1]; }
+static uint32_t be32(const uint8_t *at) { return be16(at) << 16 | be16(at + 2); }
 
 /* Bytes of the IP packet, as its header says; a jumbogram's header does not. */
 static uint32_t ip_length(const bricks_packet_view *packet) {
@@ -47,6 +51,21 @@ static uint32_t ip_length(const bricks_packet_view *packet) {
   if (packet->ip_version == 4) return be16(header + 2);
   const uint32_t length = be16(header + 4);
   return length > 0 ? length + 40 : packet->wire_length - packet->network;
+}
+
+/* In the place of ports: the type, and that of its answer; what has no answer: type and code. */
+static void take_icmp(flow_log *flow, const uint8_t *header, uint8_t ip_version) {
+  static const uint8_t pairs[2][6][2] = {
+      {{8, 0}, {10, 9}, {13, 14}, {15, 16}, {17, 18}, {8, 0}},
+      {{128, 129}, {130, 131}, {133, 134}, {135, 136}, {139, 140}, {144, 145}}};
+  flow->icmp = true;
+  flow->icmp_port[0] = header[0];
+  flow->icmp_port[1] = header[1];
+  for (int i = 0; i < 6; ++i) {
+    const uint8_t *pair = pairs[ip_version == 6][i];
+    if (pair[0] == header[0]) flow->icmp_port[1] = pair[1];
+    if (pair[1] == header[0]) flow->icmp_port[1] = pair[0];
+  }
 }
 
 static flow_log *begin(logger *log, const bricks_event *event) {
@@ -61,11 +80,8 @@ static flow_log *begin(logger *log, const bricks_event *event) {
   const bricks_packet_view *packet = event->packet;
   const uint8_t protocol = event->session->protocol;
   if ((protocol == ICMP || protocol == ICMP6) && packet && packet->transport &&
-      packet->transport + 2u <= packet->length) {
-    made->icmp = true;
-    made->icmp_type = packet->data[packet->transport];
-    made->icmp_code = packet->data[packet->transport + 1];
-  }
+      packet->transport + 2u <= packet->length)
+    take_icmp(made, packet->data + packet->transport, event->session->ip_version);
   *event->context = made;
   return made;
 }
@@ -77,9 +93,29 @@ static char cased(char letter, int direction) {
 static bool said(const flow_log *flow, char letter, int direction) {
   return strchr(flow->history, cased(letter, direction)) != NULL;
 }
+static void add(flow_log *flow, int direction, char letter) {
+  if (flow->length + 1u < sizeof flow->history)
+    flow->history[flow->length++] = cased(letter, direction);
+}
 static void say(flow_log *flow, int direction, char letter) {
-  if (said(flow, letter, direction)) return;
-  flow->history[flow->length++] = cased(letter, direction);
+  if (!said(flow, letter, direction)) add(flow, direction, letter);
+}
+
+/* Bytes that had been sent before: T, at their first time, their tenth, their hundredth ... */
+static void see_sequence(flow_log *flow, const bricks_packet_view *packet, int direction,
+                         uint32_t payload) {
+  const uint8_t flags = packet->tcp_flags;
+  if (packet->transport + 8u > packet->length || flags & RST) return;
+  const uint32_t next = be32(packet->data + packet->transport + 4) + payload +
+                        (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+  uint32_t *at = &flow->again_at[direction];
+  if (*at == 0 || (int32_t)(next - flow->next_seq[direction]) > 0) {
+    flow->next_seq[direction] = next;
+    if (*at == 0) *at = 1;
+  } else if (payload > 0 && ++flow->again[direction] == *at) {
+    add(flow, direction, 'T');
+    *at *= 10;
+  }
 }
 
 static void see_packet(flow_log *flow, const bricks_packet_view *packet, int direction) {
@@ -93,10 +129,12 @@ static void see_packet(flow_log *flow, const bricks_packet_view *packet, int dir
     payload = length - (packet->payload - packet->network);
   if (packet->protocol != TCP) {
     flow->payload[direction] += payload;
-    if (payload > 0) say(flow, direction, 'D');
+    if (payload > 0 && packet->protocol == UDP) say(flow, direction, 'D');
     return;
   }
   if (packet->transport == 0) return;
+  if (direction && flow->length == 0) add(flow, 0, '^'); /* began with its answer */
+  see_sequence(flow, packet, direction, payload);
   const uint8_t flags = packet->tcp_flags;
   if (flags & SYN)
     say(flow, direction, flags & ACK ? 'H' : 'S');
@@ -202,8 +240,8 @@ static void write_line(const logger *log, const bricks_event *event, const flow_
       "\"orig_pkts\":%llu,\"orig_ip_bytes\":%llu,\"resp_pkts\":%llu,\"resp_ip_bytes\":%llu,"
       "\"community_id\":\"%s\",\"close_reason\":\"%s\"}",
       seconds(first), (number)session->id, address[0],
-      flow->icmp ? flow->icmp_type : ntohs(session->port[0]), address[1],
-      flow->icmp ? flow->icmp_code : ntohs(session->port[1]),
+      flow->icmp ? flow->icmp_port[0] : ntohs(session->port[0]), address[1],
+      flow->icmp ? flow->icmp_port[1] : ntohs(session->port[1]),
       protocol_name(session->protocol, protocol), service,
       flow->last > first ? seconds(flow->last - first) : 0.0, (number)flow->payload[0],
       (number)flow->payload[1], state_of(flow, session), (number)flow->missed, flow->history,

@@ -12,6 +12,19 @@ local function be16(data, at)
   return data[at] * 256 + data[at + 1]
 end
 
+local function be32(data, at)
+  return be16(data, at) * 65536 + be16(data, at + 2)
+end
+
+-- Types of ICMP that are asked and answered, and the type that goes the other way.
+local counterparts = {[4] = {}, [6] = {}}
+local function pair(version, asked, answered)
+  counterparts[version][asked], counterparts[version][answered] = answered, asked
+end
+pair(4, 8, 0) pair(4, 10, 9) pair(4, 13, 14) pair(4, 15, 16) pair(4, 17, 18)
+pair(6, 128, 129) pair(6, 130, 131) pair(6, 133, 134) pair(6, 135, 136)
+pair(6, 139, 140) pair(6, 144, 145)
+
 -- Bytes of the IP packet, as its header says; a jumbogram's header does not.
 local function ip_length(packet)
   local data, at = packet.data, packet.network
@@ -33,13 +46,19 @@ local function begin(event)
     payload = {[0] = 0, 0},
     missed = 0,
     reset_by = nil,
+    next_seq = {}, -- TCP: the sequence number behind all that was sent
+    again = {[0] = 0, 0}, -- segments whose bytes had been sent before
+    again_at = {[0] = 1, 1}, -- how many of them get another T
   }
   local session, packet = event.session, event.packet
   local protocol = session.protocol
   if (protocol == ICMP or protocol == ICMP6) and packet ~= nil and packet.transport > 0 then
     if packet.transport + 2 <= packet.length then
-      flow.icmp_type = packet.data[packet.transport]
-      flow.icmp_code = packet.data[packet.transport + 1]
+      -- In the place of ports: the type, and that of its answer; else type and code.
+      local kind = packet.data[packet.transport]
+      flow.icmp_type = kind
+      flow.icmp_other = counterparts[session.ip_version][kind] or
+        packet.data[packet.transport + 1]
     end
   end
   event:set(flow)
@@ -57,6 +76,24 @@ local function say(flow, direction, letter)
   flow.history = flow.history .. letters[direction][letter]
 end
 
+-- Bytes that had been sent before: T, at their first time, their tenth, their hundredth ...
+local function see_sequence(flow, packet, direction, payload)
+  local flags = packet.tcp_flags
+  if packet.transport + 8 > packet.length or band(flags, RST) ~= 0 then return end
+  local behind = be32(packet.data, packet.transport + 4) + payload
+  if band(flags, SYN) ~= 0 then behind = behind + 1 end
+  if band(flags, FIN) ~= 0 then behind = behind + 1 end
+  local known = flow.next_seq[direction]
+  if known == nil or bit.tobit(behind - known) > 0 then
+    flow.next_seq[direction] = behind
+  elseif payload > 0 then
+    flow.again[direction] = flow.again[direction] + 1
+    if flow.again[direction] ~= flow.again_at[direction] then return end
+    flow.history = flow.history .. (direction == 0 and 'T' or 't')
+    flow.again_at[direction] = flow.again_at[direction] * 10
+  end
+end
+
 local function on_packet(event)
   local flow = event:get() or begin(event)
   local packet, direction = event.packet, event.direction
@@ -70,10 +107,12 @@ local function on_packet(event)
   if packet.payload > 0 then payload = length - (packet.payload - packet.network) end
   if packet.protocol ~= TCP then
     flow.payload[direction] = flow.payload[direction] + payload
-    if payload > 0 then say(flow, direction, 'D') end
+    if payload > 0 and packet.protocol == UDP then say(flow, direction, 'D') end
     return
   end
   if packet.transport == 0 then return end
+  if direction == 1 and flow.history == '' then flow.history = '^' end -- began with its answer
+  see_sequence(flow, packet, direction, payload)
   local flags = packet.tcp_flags
   if band(flags, SYN) ~= 0 then
     say(flow, direction, band(flags, ACK) ~= 0 and 'H' or 'S')
@@ -141,7 +180,7 @@ local function on_closing(event)
     '"resp_pkts":%d,"resp_ip_bytes":%d,"community_id":"%s","close_reason":"%s"}'):format(
     flow.time, tonumber(session.id), session:source_address(),
     flow.icmp_type or session:source_port(), session:destination_address(),
-    flow.icmp_code or session:destination_port(),
+    flow.icmp_other or session:destination_port(),
     names[session.protocol] or tostring(session.protocol), optional,
     math.max(flow.last - flow.time, 0), flow.payload[0], flow.payload[1],
     state_of(flow, session), flow.missed, flow.history, flow.packets[0],

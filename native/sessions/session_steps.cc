@@ -144,8 +144,11 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   TcpSegment segment;
   if (!error && session.protocol == kTcp && view_tcp(view, &segment)) {
     const bool opens = (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn;
+    // A client that was refused tries again, often with the same number.
+    const TcpEnd& other = track.tcp.end[1 - view.direction];
+    const bool refused = other.state == TcpEndState::reset && !(other.marks & kEndSyn);
     const bool old = segment.seq == track.tcp.isn[view.direction] &&
-                     track.tcp.end[view.direction].marks & kEndSyn;
+                     track.tcp.end[view.direction].marks & kEndSyn && !refused;
     begins = begins ? tcp_may_open(segment, rules_.midstream) : opens && !old;
     second ^= begins && tcp_answers(segment);
   } else if (session.protocol == kTcp) {

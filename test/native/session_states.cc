@@ -111,6 +111,13 @@ TEST(session_refused_connection) {
   Connection c{world};
   CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "O0 P0");
   CHECK_EQ(c.from_server({0, 1001, kTcpRst | kTcpAck}), "P1 C:rst");
+  CHECK_EQ(c.from_server({0, 1001, kTcpRst | kTcpAck}), "");  // seen twice
+  // The client tries again, with the number of before.
+  CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "O0 P0");
+  CHECK_EQ(c.from_server({5000, 1001, kSa}), "P1");
+  CHECK_EQ(c.from_client({1001, 5001, kTcpAck}), "A0 P0");
+  CHECK_EQ(c.from_server({5001, 1001, kTcpRst}), "P1 C:rst");
+  CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "");  // that of a connection there was is late
 }
 
 TEST(session_syn_ack_first) {
