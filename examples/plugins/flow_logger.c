@@ -45,12 +45,13 @@ typedef struct {
 static uint32_t be16(const uint8_t *at) { return at[0] * 256u + at[1]; }
 static uint32_t be32(const uint8_t *at) { return be16(at) << 16 | be16(at + 2); }
 
-/* Bytes of the IP packet, as its header says; a jumbogram's header does not. */
+/* Bytes of the IP packet, as its header says; that of a jumbogram, or of one that a network card
+ * was to cut into pieces, does not. */
 static uint32_t ip_length(const bricks_packet_view *packet) {
   const uint8_t *header = packet->data + packet->network;
-  if (packet->ip_version == 4) return be16(header + 2);
-  const uint32_t length = be16(header + 4);
-  return length > 0 ? length + 40 : packet->wire_length - packet->network;
+  const uint32_t length = be16(header + (packet->ip_version == 4 ? 2 : 4));
+  if (length == 0) return packet->wire_length - packet->network;
+  return packet->ip_version == 4 ? length : length + 40;
 }
 
 /* In the place of ports: the type, and that of its answer; what has no answer: type and code. */
@@ -120,7 +121,7 @@ static void see_sequence(flow_log *flow, const bricks_packet_view *packet, int d
 
 static void see_packet(flow_log *flow, const bricks_packet_view *packet, int direction) {
   flow->last = packet->timestamp;
-  if (packet->network == 0) return;
+  if (packet->ip_version == 0) return;
   const uint32_t length = ip_length(packet);
   ++flow->packets[direction];
   flow->ip_bytes[direction] += length;
@@ -134,13 +135,13 @@ static void see_packet(flow_log *flow, const bricks_packet_view *packet, int dir
   }
   if (packet->transport == 0) return;
   if (direction && flow->length == 0) add(flow, 0, '^'); /* began with its answer */
-  see_sequence(flow, packet, direction, payload);
   const uint8_t flags = packet->tcp_flags;
   if (flags & SYN)
     say(flow, direction, flags & ACK ? 'H' : 'S');
   else if (payload == 0 && !(flags & (FIN | RST)))
     say(flow, direction, 'A');
   if (payload > 0) say(flow, direction, 'D');
+  see_sequence(flow, packet, direction, payload);
   if (flags & FIN) say(flow, direction, 'F');
   if (flags & RST) {
     if (flow->reset_by < 0) flow->reset_by = (int8_t)direction;

@@ -25,12 +25,13 @@ pair(4, 8, 0) pair(4, 10, 9) pair(4, 13, 14) pair(4, 15, 16) pair(4, 17, 18)
 pair(6, 128, 129) pair(6, 130, 131) pair(6, 133, 134) pair(6, 135, 136)
 pair(6, 139, 140) pair(6, 144, 145)
 
--- Bytes of the IP packet, as its header says; a jumbogram's header does not.
+-- Bytes of the IP packet, as its header says; that of a jumbogram, or of one that a network card
+-- was to cut into pieces, does not.
 local function ip_length(packet)
-  local data, at = packet.data, packet.network
-  if packet.ip_version == 4 then return be16(data, at + 2) end
-  local length = be16(data, at + 4)
-  return length > 0 and length + 40 or packet.wire_length - at
+  local at = packet.network
+  local length = be16(packet.data, at + (packet.ip_version == 4 and 2 or 4))
+  if length == 0 then return packet.wire_length - at end
+  return packet.ip_version == 4 and length or length + 40
 end
 
 -- What is kept of a session. Index 0 and 1 of pairs: who opened it, and the other side.
@@ -99,12 +100,14 @@ local function on_packet(event)
   local packet, direction = event.packet, event.direction
   if packet.protocol ~= event.session.protocol then return end -- an ICMP error about it
   flow.last = tonumber(packet.timestamp) / 1e9
-  if packet.network == 0 then return end
+  if packet.ip_version == 0 then return end
   local length = ip_length(packet)
   flow.packets[direction] = flow.packets[direction] + 1
   flow.ip_bytes[direction] = flow.ip_bytes[direction] + length
   local payload = 0
-  if packet.payload > 0 then payload = length - (packet.payload - packet.network) end
+  if packet.payload > packet.network then
+    payload = math.max(length - (packet.payload - packet.network), 0)
+  end
   if packet.protocol ~= TCP then
     flow.payload[direction] = flow.payload[direction] + payload
     if payload > 0 and packet.protocol == UDP then say(flow, direction, 'D') end
@@ -112,7 +115,6 @@ local function on_packet(event)
   end
   if packet.transport == 0 then return end
   if direction == 1 and flow.history == '' then flow.history = '^' end -- began with its answer
-  see_sequence(flow, packet, direction, payload)
   local flags = packet.tcp_flags
   if band(flags, SYN) ~= 0 then
     say(flow, direction, band(flags, ACK) ~= 0 and 'H' or 'S')
@@ -120,6 +122,7 @@ local function on_packet(event)
     say(flow, direction, 'A')
   end
   if payload > 0 then say(flow, direction, 'D') end
+  see_sequence(flow, packet, direction, payload)
   if band(flags, FIN) ~= 0 then say(flow, direction, 'F') end
   if band(flags, RST) ~= 0 then
     flow.reset_by = flow.reset_by or direction

@@ -44,7 +44,7 @@ export interface Packet {
   /** Bytes captured, and on the wire. */
   readonly length: number;
   readonly wireLength: number;
-  /** Where headers and payload begin in the frame; 0: there is none. */
+  /** Where headers and payload begin in the frame; 0: there is none (IP: or it begins with it). */
   readonly network: number;
   readonly transport: number;
   readonly payload: number;
