@@ -1,6 +1,6 @@
 /**
  * Files that say row by row where bricks and another program differ, and why. Lines that begin with
- * `# name (rows): why` are the reasons; all other lines are rows whose last cell is a reason's name.
+ * `# name (rows): why` are the reasons; all other lines are rows, a reason their last cell.
  * UPDATE_GOLDEN=1 rewrites rows and counts; reasons of new rows have to be filled in by somebody
  * who has looked at the packets.
  */

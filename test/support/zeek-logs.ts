@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pcapFolder, table } from './shared-captures.ts';
 
-/** A connection: columns by Zeek's own names; those that a log leaves out or unset are not there. */
+/** A connection; columns by Zeek's own names, without those that a log leaves out or unset. */
 export type Connection = Readonly<Record<string, string>>;
 
 export interface ZeekLog {
