@@ -22,10 +22,11 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   // Stellar's packet IO library: ports under its names, for C programs.
   packet_io: ['abi', 'mem', 'wire', 'ports'],
   filter: ['abi', 'mem', 'wire'],
-  sessions: ['abi', 'mem', 'wire'],
-  streams: ['abi', 'mem', 'wire'],
   // What sessions speak: pure readers of payload; beside them only vendor/ and libcrypto.
   decoders: ['abi', 'mem', 'wire'],
+  // What FTP announces is a decoder's to read.
+  sessions: ['abi', 'mem', 'wire', 'decoders'],
+  streams: ['abi', 'mem', 'wire'],
   // Queue management: meters, AQM, groups, the egress scheduler.
   queues: ['abi', 'mem', 'wire'],
   // Who is called for which event, and what the callbacks may do.

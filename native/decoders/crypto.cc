@@ -31,6 +31,7 @@ bool Crypto::sha256(Bytes message, uint8_t digest[32]) noexcept {
 }
 
 bool Crypto::hmac(Bytes key, Bytes message, uint8_t digest[32]) noexcept {
+  ++hmacs_;
   uint8_t inner[64], outer[64];
   if (key.size() > sizeof inner) return false;
   for (size_t i = 0; i < sizeof inner; ++i) {

@@ -21,6 +21,8 @@ class Crypto {
   Crypto& operator=(const Crypto&) = delete;
   bool ready() const noexcept { return ready_; }  // false: libcrypto has not got what it takes
 
+  uint64_t hmacs() const noexcept { return hmacs_; }  // so far: what keys have cost
+
   bool sha256(Bytes message, uint8_t digest[32]) noexcept;
   bool hmac(Bytes key, Bytes message, uint8_t digest[32]) noexcept;
   // HKDF-Expand-Label of RFC 8446 without context; length up to 32.
@@ -35,6 +37,7 @@ class Crypto {
   EVP_CIPHER* ecb_ = nullptr;
   EVP_CIPHER_CTX* gcm_context_ = nullptr;
   EVP_CIPHER_CTX* ecb_context_ = nullptr;
+  uint64_t hmacs_ = 0;
   bool ready_ = false;
 };
 

@@ -58,18 +58,14 @@ void read_quic(const Inspection& at, Bytes payload) noexcept {
   StreamSide& client = at.side();
   for (uint32_t packets = 0; packets < kQuicPackets && !payload.empty(); ++packets) {
     QuicPacket packet;
-    const bool first = !quic.keyed;
-    const QuicKeys before = quic.keys;
     const QuicOutcome outcome =
         read_quic_packet(at.bench.crypto, &quic, payload, at.bench.clear, &packet);
     if (outcome == QuicOutcome::no) return;
     payload = payload.subspan(packet.length);
     if (outcome == QuicOutcome::other) continue;
-    if (first) {
-      at.tell(BRICKS_RECORD_QUIC_INITIAL, &packet.initial);
-    } else if (std::memcmp(&before, &quic.keys, sizeof before) != 0) {
-      at.tell(BRICKS_RECORD_QUIC_INITIAL, &packet.initial);  // after a Retry
-    }
+    if (!quic.told)
+      at.tell(BRICKS_RECORD_QUIC_INITIAL, &packet.initial);  // the first; after a Retry
+    quic.told = true;
     if (!client.buffer && !(client.buffer = at.take_buffer())) return at.end();
     if (!collect_crypto(&quic, packet.payload, client.buffer, kDecodeBufferBytes)) {
       return at.broken();

@@ -174,11 +174,13 @@ uint8_t identify_datagram(const Inspection& at, Bytes payload) noexcept {
   if (looks_like_quic(payload)) {
     QuicState state{};
     QuicPacket packet;
-    if (read_quic_packet(at.bench.crypto, &state, payload, at.bench.clear, &packet) ==
+    if (read_quic_packet(at.bench.crypto, &state, payload, at.bench.clear, &packet) !=
         QuicOutcome::initial) {
-      return BRICKS_PROTOCOL_QUIC;
+      return BRICKS_PROTOCOL_UNKNOWN;
     }
-    return BRICKS_PROTOCOL_UNKNOWN;
+    state.client = at.direction;
+    at.state.quic = state;  // its keys open the same packet for who reads it
+    return BRICKS_PROTOCOL_QUIC;
   }
   if (guess_sip(view_of(payload)) == Guess::yes) return BRICKS_PROTOCOL_SIP;
   bricks_dhcp4 dhcp4;

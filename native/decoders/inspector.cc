@@ -104,6 +104,8 @@ void Inspectors::close(uint32_t session) noexcept {
   --counts_.open;
 }
 
+uint64_t Inspectors::hmacs() const noexcept { return bench_->crypto.hmacs(); }
+
 uint8_t Inspectors::protocol(uint32_t session) const noexcept { return state(session).protocol; }
 
 bool Inspectors::datagram(uint32_t session, uint8_t direction, Bytes payload, Sink& sink) noexcept {
@@ -116,10 +118,6 @@ bool Inspectors::datagram(uint32_t session, uint8_t direction, Bytes payload, Si
     if (protocol == BRICKS_PROTOCOL_UNKNOWN) {
       if (++one.datagrams < kIdentifyDatagrams) return true;
       return give_up(at);
-    }
-    if (protocol == BRICKS_PROTOCOL_QUIC) {
-      one.quic = {};
-      one.quic.client = direction;
     }
     settle(at, protocol);
   }

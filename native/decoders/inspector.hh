@@ -74,6 +74,7 @@ class Inspectors {
   // enum bricks_protocol; unknown until it is identified.
   uint8_t protocol(uint32_t session) const noexcept;
   const InspectorCounts& counts() const noexcept { return counts_; }
+  uint64_t hmacs() const noexcept;  // computed so far, for keys of QUIC: five for a pair
 
  private:
   Inspectors() = default;

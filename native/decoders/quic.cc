@@ -155,6 +155,7 @@ QuicOutcome read_quic_packet(Crypto& crypto, QuicState* state, Bytes datagram, u
   state->keys = keys;
   state->version = number;
   state->keyed = true;
+  state->told = false;
   return QuicOutcome::initial;
 }
 

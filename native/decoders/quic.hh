@@ -13,6 +13,7 @@ struct QuicState {
   QuicKeys keys;
   uint32_t version;
   bool keyed;
+  bool told;       // somebody knows of an Initial with these keys
   uint8_t client;  // direction
   uint8_t range_count;
   struct {

@@ -113,7 +113,7 @@ Status check_functions(const std::string& where, const bricks_plugin* plugin) {
   if (plugin->events && !plugin->handle) {
     return {Code::invalid_argument, where + ": it wants events and has no handle()"};
   }
-  if (plugin->events >> (BRICKS_EVENT_CLOSING + 1)) {
+  if (plugin->events >> (BRICKS_EVENT_CONFLICT + 1)) {
     return {Code::invalid_argument,
             where + ": it wants events that there are not: " + std::to_string(plugin->events)};
   }

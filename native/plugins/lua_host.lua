@@ -22,7 +22,7 @@ local function names_of(prefix, list)
   end
   return numbers, names
 end
-local EVENTS = 'OPENING ACTIVE PACKET PAYLOAD GAP PROTOCOL CLOSING'
+local EVENTS = 'OPENING ACTIVE PACKET PAYLOAD GAP PROTOCOL CLOSING CONFLICT'
 local event_numbers, event_names = names_of('BRICKS_EVENT_', EVENTS)
 local _, state_names = names_of('BRICKS_SESSION_', 'OPENING ACTIVE CLOSING CLOSED')
 local _, close_names = names_of(
@@ -31,7 +31,8 @@ local _, close_names = names_of(
     'REUSED_TUPLE PLUGIN_KILL POISONED ADMIN SHUTDOWN EOF PARENT'
 )
 local _, gap_names =
-  names_of('BRICKS_GAP_', 'ACK_PASSED CAP FLUSH TIMEOUT MIDSTREAM DEPTH')
+  names_of('BRICKS_GAP_', 'ACK_PASSED CAP FLUSH TIMEOUT MIDSTREAM DEPTH URGENT')
+local _, conflict_names = names_of('BRICKS_CONFLICT_', 'DELIVERED WAITING')
 local PROTOCOLS = 'DNS HTTP TLS QUIC SSH SIP RTP FTP DHCP NTP'
 local protocol_numbers, protocol_names = names_of('BRICKS_PROTOCOL_', PROTOCOLS)
 local errors, error_names = names_of(
@@ -131,11 +132,19 @@ function event.record(e)
   if e.type ~= C.BRICKS_EVENT_PROTOCOL or not kind then return nil end
   return cast(kind, e.data)
 end
+-- Both versions of the bytes, as strings (CONFLICT): what was there, what the segment brings.
+local conflict_type = typeof('const bricks_conflict *')
+function event.versions(e)
+  if e.type ~= C.BRICKS_EVENT_CONFLICT then return nil end
+  local conflict = cast(conflict_type, e.data)
+  return cstring(conflict.before, e.length), cstring(conflict.now, e.length)
+end
 function event.type_name(e)
   return event_names[e.type]
 end
 function event.reason_name(e)
   if e.type == C.BRICKS_EVENT_GAP then return gap_names[e.reason] end
+  if e.type == C.BRICKS_EVENT_CONFLICT then return conflict_names[e.reason] end
   return close_names[e.reason]
 end
 -- Seconds since 1970.

@@ -13,6 +13,7 @@ EMBED(bricks_text_host, "plugins/lua_host.lua");
 EMBED(bricks_text_driver, "plugins/lua_driver.lua");
 EMBED(bricks_text_error, "abi/bricks_error.h");
 EMBED(bricks_text_session, "abi/bricks_session.h");
+EMBED(bricks_text_event, "abi/bricks_event.h");
 EMBED(bricks_text_plugin, "abi/bricks_plugin.h");
 EMBED(bricks_text_protocols, "abi/bricks_protocols.h");
 
@@ -48,7 +49,8 @@ std::string_view lua_driver_text() noexcept { return TEXT(bricks_text_driver); }
 
 std::string lua_declarations() {
   return declarations(TEXT(bricks_text_error)) + declarations(TEXT(bricks_text_session)) +
-         declarations(TEXT(bricks_text_plugin)) + declarations(TEXT(bricks_text_protocols));
+         declarations(TEXT(bricks_text_event)) + declarations(TEXT(bricks_text_plugin)) +
+         declarations(TEXT(bricks_text_protocols));
 }
 
 }  // namespace bricks

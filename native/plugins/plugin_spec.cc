@@ -1,6 +1,8 @@
 // The keys of an entry of a list of plugins.
 #include "plugins/plugin_spec.hh"
 
+#include <iterator>
+
 #include "abi/bricks_plugin.h"
 #include "plugins/script_limits.hh"
 
@@ -16,8 +18,9 @@ constexpr OptionDescriptor kKeys[] = {
     {"required", OptionType::boolean, "true", 0, 0, nullptr,
      "false: if it cannot be loaded, the list is used without it, and a warning says so"},
     {"events", OptionType::text_list, "", 0, 0, nullptr,
-     "opening, active, packet, payload, gap, protocol, closing: the ones it is to get, of those it "
-     "asks for; empty: all"},
+     "opening, active, packet, payload, gap, protocol, closing, conflict: the ones it is to get, "
+     "of "
+     "those it asks for; empty: all"},
     {"on_error", OptionType::text, "pass", 0, 0, "pass|drop|close",
      "what its errors do to the session: its packets pass, or are dropped from then on, or it is "
      "closed at once"},
@@ -36,8 +39,9 @@ constexpr OptionDescriptor kKeys[] = {
      "TypeScript: most memory of its objects, in MiB"},
 };
 
-constexpr const char* kEventNames[] = {"opening", "active",   "packet", "payload",
-                                       "gap",     "protocol", "closing"};
+constexpr const char* kEventNames[] = {"opening", "active",   "packet",  "payload",
+                                       "gap",     "protocol", "closing", "conflict"};
+static_assert(std::size(kEventNames) == BRICKS_EVENT_CONFLICT + 1);
 
 OnError error_policy(const std::string& text) {
   if (text == "drop") return OnError::drop;
@@ -58,8 +62,8 @@ Status read_plugin_events(const std::string& where, const std::vector<std::strin
   *events = names.empty() ? UINT32_MAX : 0;
   for (const std::string& name : names) {
     uint32_t type = 0;
-    while (type <= BRICKS_EVENT_CLOSING && name != kEventNames[type]) ++type;
-    if (type > BRICKS_EVENT_CLOSING) {
+    while (type < std::size(kEventNames) && name != kEventNames[type]) ++type;
+    if (type == std::size(kEventNames)) {
       std::string all;
       for (const char* known : kEventNames) all += (all.empty() ? "" : ", ") + std::string(known);
       return {Code::invalid_argument,

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "abi/bricks_session.h"
+#include "abi/bricks_event.h"
 
 namespace bricks {
 

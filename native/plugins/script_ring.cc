@@ -20,6 +20,16 @@ constexpr uint32_t kPositionBytes = 64;
 constexpr uint32_t kAhead = 8;           // events whose memory is on its way while one is copied
 constexpr uint32_t kSpinsPerLook = 256;  // of whoever waits for an answer, between looks
 
+// Both digests, both versions.
+constexpr uint32_t kScriptDigests = 16;
+void copy_conflict(const bricks_event& event, uint8_t* to) noexcept {
+  const auto& conflict = *static_cast<const bricks_conflict*>(event.data);
+  std::memcpy(to, &conflict.before_digest, 8);
+  std::memcpy(to + 8, &conflict.now_digest, 8);
+  std::memcpy(to + kScriptDigests, conflict.before, event.length);
+  std::memcpy(to + kScriptDigests + event.length, conflict.now, event.length);
+}
+
 void relax() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -142,6 +152,11 @@ uint32_t ScriptRing::post(std::span<const bricks_event> events, const ScriptWant
       bytes = packed_record_bytes(event.kind, event.data);
       if (!reserve(bytes, &at)) break;
       pack_record(event.kind, event.data, data_ + at, bytes);
+      from = nullptr;
+    } else if (event.type == BRICKS_EVENT_CONFLICT) {
+      bytes = kScriptDigests + 2 * event.length;  // of 2,048 each at most
+      if (!reserve(bytes, &at)) break;
+      copy_conflict(event, data_ + at);
       from = nullptr;
     } else {
       if (event.type == BRICKS_EVENT_PAYLOAD) {

@@ -105,7 +105,7 @@ void SessionPayload::tcp(bricks_event& event) noexcept {
   // What a plugin has dropped after it saw the payload comes again, and is judged again.
   if (event.packet->dropped) streams_->undo(parts.stream, event.direction);
   // Nobody reads on.
-  constexpr uint32_t kStream = BRICKS_ON(BRICKS_EVENT_PAYLOAD) | BRICKS_ON(BRICKS_EVENT_GAP);
+  constexpr uint32_t kStream = kEvents & ~BRICKS_ON(BRICKS_EVENT_PROTOCOL);
   if ((parts.inspected || !parts.inspector) && !(plugins_->events() & kStream)) {
     streams_->close(parts.stream, *this);
     parts.stream = 0;
@@ -154,6 +154,13 @@ void SessionPayload::gap(uint32_t direction, uint64_t offset, uint64_t length,
   Parts& parts = parts_[session_->owner_[0]];
   if (!parts.inspector || parts.inspected) return;
   parts.inspected = !inspectors_->gap(parts.inspector, side, offset, length, *this);
+}
+
+void SessionPayload::conflict(uint32_t direction, const streams::Conflict& conflict) {
+  const bricks_conflict versions = {conflict.had_bytes, conflict.came_bytes, conflict.had,
+                                    conflict.came};
+  give(BRICKS_EVENT_CONFLICT, static_cast<uint8_t>(direction), conflict.offset, &versions,
+       conflict.length, conflict.delivered ? BRICKS_CONFLICT_DELIVERED : BRICKS_CONFLICT_WAITING);
 }
 
 void SessionPayload::end(uint32_t direction, uint64_t offset, streams::EndReason reason) {

@@ -26,9 +26,9 @@ class SessionPayload final : private streams::Sink, private Sink {
                        std::unique_ptr<SessionPayload>* payload);
   ~SessionPayload() override = default;
 
-  static constexpr uint32_t kEvents = BRICKS_ON(BRICKS_EVENT_PAYLOAD) |
-                                      BRICKS_ON(BRICKS_EVENT_GAP) |
-                                      BRICKS_ON(BRICKS_EVENT_PROTOCOL);
+  static constexpr uint32_t kEvents =
+      BRICKS_ON(BRICKS_EVENT_PAYLOAD) | BRICKS_ON(BRICKS_EVENT_GAP) |
+      BRICKS_ON(BRICKS_EVENT_CONFLICT) | BRICKS_ON(BRICKS_EVENT_PROTOCOL);
   // Does anybody want anything of this?
   bool wanted(const PluginManager& plugins) const noexcept {
     return options_.identify || plugins.events() & kEvents;
@@ -65,6 +65,7 @@ class SessionPayload final : private streams::Sink, private Sink {
   void payload(uint32_t direction, uint64_t offset, std::span<const uint8_t> bytes) override;
   void gap(uint32_t direction, uint64_t offset, uint64_t length,
            streams::GapReason reason) override;
+  void conflict(uint32_t direction, const streams::Conflict& conflict) override;
   void end(uint32_t direction, uint64_t offset, streams::EndReason reason) override;
   // Sink of decoders
   void identified(uint8_t protocol) noexcept override;

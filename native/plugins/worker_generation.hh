@@ -8,7 +8,7 @@
 
 namespace bricks {
 
-inline constexpr uint32_t kEventTypes = BRICKS_EVENT_CLOSING + 1;
+inline constexpr uint32_t kEventTypes = BRICKS_EVENT_CONFLICT + 1;
 
 struct WorkerGeneration {
   struct Member {

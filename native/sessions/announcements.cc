@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "decoders/ftp.hh"
+
 namespace bricks {
 
 namespace {
@@ -14,7 +16,7 @@ constexpr uint8_t kTcp = 6, kUdp = 17;
 constexpr uint32_t kPortMin = 1024;  // media below are not believed
 constexpr uint32_t kLinesMax = 256;  // of a body; the rest is passed over
 
-std::string_view text_of(Payload payload) noexcept {
+std::string_view text_in(Payload payload) noexcept {
   return {reinterpret_cast<const char*>(payload.data()), payload.size()};
 }
 
@@ -47,41 +49,12 @@ bool take_number(std::string_view& text, uint32_t most, uint32_t* value) noexcep
   return digits > 0;
 }
 
-bool take(std::string_view& text, char wanted) noexcept {
-  if (text.empty() || text.front() != wanted) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
 Announced endpoint(uint32_t port, uint8_t protocol) noexcept {
   Announced made{};
   made.port = htons(static_cast<uint16_t>(port));
   made.protocol = protocol;
   made.sender = true;
   return made;
-}
-
-// h1,h2,h3,h4,p1,p2. The address is not used: translators change it and attackers choose it.
-bool take_host_port(std::string_view text, uint32_t* port) noexcept {
-  uint32_t parts[6];
-  for (uint32_t i = 0; i < 6; ++i) {
-    if (i > 0 && !take(text, ',')) return false;
-    if (!take_number(text, 255, &parts[i])) return false;
-  }
-  *port = parts[4] << 8 | parts[5];
-  return *port != 0;
-}
-
-// |1|address|port|, with any character for |.
-bool take_extended(std::string_view text, uint32_t* port) noexcept {
-  if (text.empty()) return false;
-  const char bar = text.front();
-  for (int i = 0; i < 3; ++i) {
-    const size_t next = text.find(bar);
-    if (next == std::string_view::npos || next > 64) return false;
-    text.remove_prefix(next + 1);
-  }
-  return take_number(text, 65535, port) && take(text, bar) && *port != 0;
 }
 
 bool read_address(std::string_view text, uint8_t ip_version, uint8_t* address) noexcept {
@@ -105,31 +78,20 @@ void add_pair(uint32_t port, const Announced& like, Announced* to, uint32_t* cou
 }  // namespace
 
 uint32_t read_ftp(Payload payload, Announced* to) noexcept {
-  std::string_view text = text_of(payload);
+  std::string_view text = text_in(payload);
   uint32_t count = 0;
   for (uint32_t lines = 0; !text.empty() && lines < kLinesMax && count < kAnnouncedMax; ++lines) {
     const std::string_view line = take_line(text);
-    uint32_t port = 0;
-    bool found = false;
-    if (begins(line, "PORT ")) {
-      found = take_host_port(line.substr(5), &port);
-    } else if (begins(line, "EPRT ")) {
-      found = take_extended(line.substr(5), &port);
-    } else if (begins(line, "227 ")) {
-      // Some servers leave the brackets out: the first digit behind the code is meant.
-      const size_t digit = line.find_first_of("0123456789", 4);
-      found = digit != std::string_view::npos && take_host_port(line.substr(digit), &port);
-    } else if (begins(line, "229 ")) {
-      const size_t bracket = line.find('(');
-      found = bracket != std::string_view::npos && take_extended(line.substr(bracket + 1), &port);
-    }
-    if (found) to[count++] = endpoint(port, kTcp);
+    bricks_ftp said;
+    if (!read_ftp_reply(line, &said) && !read_ftp_command(line, &said)) continue;
+    // The address is not used: translators change it and attackers choose it.
+    if (said.port != 0) to[count++] = endpoint(said.port, kTcp);
   }
   return count;
 }
 
 uint32_t read_sdp(Payload payload, uint8_t ip_version, Announced* to) noexcept {
-  std::string_view text = text_of(payload);
+  std::string_view text = text_in(payload);
   const std::string_view connection = ip_version == 4 ? "c=IN IP4 " : "c=IN IP6 ";
   Announced like = endpoint(0, kUdp);
   uint32_t count = 0, first_of_media = 0;
@@ -166,7 +128,7 @@ uint32_t read_sdp(Payload payload, uint8_t ip_version, Announced* to) noexcept {
 }
 
 uint32_t read_rtsp(Payload payload, bool from_client, Announced* to) noexcept {
-  std::string_view text = text_of(payload);
+  std::string_view text = text_in(payload);
   uint32_t count = 0;
   for (uint32_t lines = 0; !text.empty() && lines < kLinesMax && count < kAnnouncedMax; ++lines) {
     std::string_view line = take_line(text);

@@ -1,7 +1,7 @@
-// Packets as plugins see them (abi/bricks_session.h).
+// Packets as plugins see them (abi/bricks_event.h).
 #pragma once
 
-#include "abi/bricks_session.h"
+#include "abi/bricks_event.h"
 #include "sessions/tcp_tracker.hh"
 #include "wire/bytes.hh"
 #include "wire/packet.hh"

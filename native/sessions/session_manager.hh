@@ -11,7 +11,7 @@
 #include <memory>
 #include <span>
 
-#include "abi/bricks_session.h"
+#include "abi/bricks_event.h"
 #include "sessions/session_counts.hh"
 #include "sessions/session_rules.hh"
 #include "sessions/session_sink.hh"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "abi/bricks_session.h"
+#include "abi/bricks_event.h"
 
 namespace bricks {
 

@@ -59,10 +59,11 @@ than the disk takes them are lost and counted. A file that was renamed is opened
 | gap | TCP: bytes that nobody will see |
 | protocol | a record of a decoder: DNS, HTTP, TLS, ... |
 | closing | once, whatever the end is: FIN, RST, silence, eviction, shutdown, end of the capture |
+| conflict | TCP: bytes that came twice and were not the same, with both versions |
 
 Of one packet they come in the order: closing of a session whose ports it uses anew, opening,
-active, packet, gap and payload, protocol, closing. A call may have many events, of one session
-one at most.
+active, packet, then what comes of its bytes (conflict, gap, payload, protocol), closing. A
+call may have many events, of one session one at most.
 
 ## What a plugin may do to a session
 
@@ -148,7 +149,8 @@ cc -O2 -fPIC -shared -I native/abi -o short.so short.c
 
 The headers stand for themselves and include nothing of bricks' but each other:
 [bricks_plugin.h](../native/abi/bricks_plugin.h) (the contract; each call with its errors),
-[bricks_session.h](../native/abi/bricks_session.h) (sessions, packets, events),
+[bricks_session.h](../native/abi/bricks_session.h) (sessions),
+[bricks_event.h](../native/abi/bricks_event.h) (packets, events),
 [bricks_protocols.h](../native/abi/bricks_protocols.h) (records of decoders),
 [bricks_error.h](../native/abi/bricks_error.h), and
 [bricks_stellar.h](../native/abi/bricks_stellar.h), which has Stellar's names for the same calls.

@@ -18,7 +18,8 @@ export type EventName =
   | 'payload'
   | 'gap'
   | 'protocol'
-  | 'closing';
+  | 'closing'
+  | 'conflict';
 
 /** What calls return beside 0 (native/abi/bricks_error.h). */
 export const codes = {
@@ -122,6 +123,18 @@ export interface Session<Context = unknown> extends SessionCalls {
   closeChild(id: number): number;
 }
 
+/** Bytes of a TCP stream that came twice and were not the same. */
+export interface Conflict {
+  /** What was there, and what the segment brings: `length` bytes each. */
+  readonly before: Uint8Array;
+  readonly now: Uint8Array;
+  /** Of those bytes; the same for the same bytes as long as the process runs. */
+  readonly beforeDigest: bigint;
+  readonly nowDigest: bigint;
+  /** `before` has been given as payload and stays; else the brick's `overlaps` chooses. */
+  readonly delivered: boolean;
+}
+
 export interface PluginEvent<Context = unknown> {
   readonly type: EventName;
   readonly session: Session<Context>;
@@ -130,14 +143,16 @@ export interface PluginEvent<Context = unknown> {
   readonly direction: Direction;
   /** `packet`: as much of the payload as `copy` asks for; `payload`: the stream's next bytes. */
   readonly payload: Uint8Array;
-  /** `payload`: how many bytes; `gap`: how many are missing. */
+  /** `payload`: how many bytes; `gap`: how many are missing; `conflict`: of each version. */
   readonly length: number;
-  /** `payload`, `gap`: where in that direction's stream. */
+  /** `payload`, `gap`, `conflict`: where in that direction's stream. */
   readonly offset: number;
-  /** `closing`: bricks_close_reason; `gap`: bricks_gap_reason. */
+  /** bricks_close_reason, bricks_gap_reason or bricks_conflict_reason. */
   readonly reason: number;
   /** `protocol`: what a decoder has read. */
   readonly record: ProtocolRecord | undefined;
+  /** `conflict`: both versions. */
+  readonly conflict: Conflict | undefined;
   /** Its packet goes nowhere. `wrongState`: it has none. Asynchronously: the session's next one. */
   drop(): number;
 }
@@ -191,6 +206,7 @@ export interface PluginDefinition<Context = unknown> {
   readonly onGap?: Callback<Context>;
   readonly onProtocol?: Callback<Context>;
   readonly onClosing?: Callback<Context>;
+  readonly onConflict?: Callback<Context>;
   /** Instead of all of those: many sessions' events in one call, of the kinds in `events`. */
   readonly events?: readonly EventName[];
   readonly onBatch?: (events: PluginEvents<Context>) => void;

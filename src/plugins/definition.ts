@@ -11,7 +11,8 @@ export type CallbackName =
   | 'onPayload'
   | 'onGap'
   | 'onProtocol'
-  | 'onClosing';
+  | 'onClosing'
+  | 'onConflict';
 
 /** By bricks_event_type. */
 export const callbackNames: readonly CallbackName[] = [
@@ -22,6 +23,7 @@ export const callbackNames: readonly CallbackName[] = [
   'onGap',
   'onProtocol',
   'onClosing',
+  'onConflict',
 ];
 
 const known: readonly string[] = [

@@ -2,16 +2,27 @@
  * One object for all events of a plugin: it shows the one it is put on. Getters read the ring's
  * memory, so what nobody asks for costs nothing.
  */
-import { codes, type Direction, type EventName, type PluginEvent } from './api.ts';
+import { type Conflict, codes, type Direction, type EventName, type PluginEvent } from './api.ts';
 import type { Contexts } from './contexts.ts';
 import type { EngineCalls } from './engine-calls.ts';
-import { at, calls, eventBytes, eventNames, flags, positionBytes, verdictDrop } from './layout.ts';
+import {
+  at,
+  calls,
+  conflictDelivered,
+  eventBytes,
+  eventNames,
+  flags,
+  positionBytes,
+  verdictDrop,
+} from './layout.ts';
 import { PacketView } from './packet-view.ts';
 import type { ProtocolRecord, RecordReader } from './records.ts';
 import { type Ring, wide } from './ring.ts';
 import { SessionView } from './session-view.ts';
 
 const nothing = new Uint8Array(0);
+/** Both digests, before both versions of a conflict. */
+const digestBytes = 16;
 
 export class EventView implements PluginEvent {
   readonly session: SessionView;
@@ -83,7 +94,7 @@ export class EventView implements PluginEvent {
     return this.#ring.u16[(this.#base + at.reason) >>> 1] as number;
   }
   get payload(): Uint8Array {
-    if (this.type === 'protocol') return nothing;
+    if (this.type === 'protocol' || this.type === 'conflict') return nothing;
     const skipped = this.#flag(flags.frame) ? this.#packet.payload : 0;
     if (this.#flag(flags.frame) && skipped === 0) return nothing;
     const bytes = this.#u32(at.data_bytes);
@@ -99,6 +110,19 @@ export class EventView implements PluginEvent {
     const protocol = this.#ring.u16[(this.#base + at.protocol) >>> 1] as number;
     const kind = this.#ring.u16[(this.#base + at.kind) >>> 1] as number;
     return this.#records.read(protocol, kind, bytes);
+  }
+  get conflict(): Conflict | undefined {
+    if (this.type !== 'conflict') return undefined;
+    const begin = this.#ring.dataAt + this.#u32(at.data_at);
+    const versions = begin + digestBytes;
+    const { length } = this;
+    return {
+      before: this.#ring.u8.subarray(versions, versions + length),
+      now: this.#ring.u8.subarray(versions + length, versions + 2 * length),
+      beforeDigest: this.#ring.u64[begin >>> 3] as bigint,
+      nowDigest: this.#ring.u64[(begin >>> 3) + 1] as bigint,
+      delivered: this.reason === conflictDelivered,
+    };
   }
 
   drop(): number {

@@ -86,7 +86,10 @@ export const eventNames = [
   'gap',
   'protocol',
   'closing',
+  'conflict',
 ] as const;
 export const closing = 6;
+/** bricks_conflict_reason. */
+export const conflictDelivered = 1;
 /** bricks_value_type. */
 export const valueTypes = { opaque: 0, bytes: 1, integer: 2, number: 3, boolean: 4 } as const;

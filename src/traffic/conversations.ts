@@ -143,6 +143,13 @@ export class TcpConnection {
     this.#send(fromClient, psh | ack, payload);
   }
 
+  /** The last segment again, with these bytes for its own, of which there were as many. */
+  sayInstead(fromClient: boolean, payload: Buffer): void {
+    if (fromClient) this.#client -= payload.length;
+    else this.#server -= payload.length;
+    this.say(fromClient, payload);
+  }
+
   acknowledge(fromClient: boolean): void {
     this.#send(fromClient, ack, none);
   }

@@ -68,6 +68,21 @@ TEST(decoders_quic_goes_on_behind_a_retry) {
            std::string("is quic\n> initial 0\n> initial 1\n") + kClient);
 }
 
+TEST(decoders_quic_makes_keys_once) {
+  constexpr uint64_t kOfKeys = 5;  // extract, the client's secret, key, iv, header protection
+  const Text hello = chrome_hello("one.example");
+  const Text half = crypto_frame(0, hello.substr(0, 200));
+  uint64_t hmacs = 0;
+  converse({{0, initial(half)}}, show_hello, 443, &hmacs);
+  CHECK_EQ(hmacs, kOfKeys);
+  converse({{0, initial(half)}, {0, initial(crypto_frame(200, hello.substr(200)), 1)}}, show_hello,
+           443, &hmacs);
+  CHECK_EQ(hmacs, kOfKeys);
+  converse({{0, initial(half)}, {0, initial(half, 1, 1, "chosen", "token")}}, show_hello, 443,
+           &hmacs);
+  CHECK_EQ(hmacs, 2 * kOfKeys);  // after a Retry
+}
+
 TEST(decoders_quic_refuses_what_is_not_authentic) {
   Text packet = initial(crypto_frame(0, chrome_hello("one.example")));
   packet[200] ^= 1;

@@ -95,7 +95,8 @@ inline Lines follow(const std::vector<Said>& said, Collector::Show show, size_t 
 }
 
 // The same of datagrams.
-inline Lines converse(const std::vector<Said>& said, Collector::Show show, uint16_t port = 4000) {
+inline Lines converse(const std::vector<Said>& said, Collector::Show show, uint16_t port = 4000,
+                      uint64_t* hmacs = nullptr) {
   std::unique_ptr<Inspectors> pool;
   CHECK(Inspectors::create(1, 4, &pool).ok());
   const uint32_t session = pool->open(17, 40000, port);
@@ -106,6 +107,7 @@ inline Lines converse(const std::vector<Said>& said, Collector::Show show, uint1
   }
   pool->close(session);
   CHECK_EQ(pool->counts().buffers, 0u);
+  if (hmacs) *hmacs = pool->hmacs();
   return collector.lines;
 }
 

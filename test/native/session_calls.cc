@@ -30,9 +30,8 @@ std::vector<Row> read_rows() {
 }
 
 const std::map<char, std::pair<bricks_event_type, const char*>> kEvents = {
-    {'O', {BRICKS_EVENT_OPENING, "opening"}},
-    {'1', {BRICKS_EVENT_ACTIVE, "active"}},
-    {'2', {BRICKS_EVENT_PACKET, "packet"}},
+    {'O', {BRICKS_EVENT_OPENING, "opening"}}, {'1', {BRICKS_EVENT_ACTIVE, "active"}},
+    {'2', {BRICKS_EVENT_PACKET, "packet"}},   {'C', {BRICKS_EVENT_CONFLICT, "conflict"}},
     {'X', {BRICKS_EVENT_CLOSING, "closing"}},
 };
 
@@ -93,9 +92,16 @@ struct Play {
   void run() {
     world.start();
     world.begin(7);
-    for (const char event : std::string("O12X")) {
+    static const bricks_conflict kVersions = {reinterpret_cast<const uint8_t*>("e"),
+                                              reinterpret_cast<const uint8_t*>("E"), 1, 2};
+    for (const char event : std::string("O12CX")) {
       if (event != 'X' && fate & kFateKill) continue;
       bricks_event one = world.event(7, kEvents.at(event).first);
+      if (event == 'C') {
+        one.data = &kVersions;
+        one.offset = one.length = 1;
+        one.reason = BRICKS_CONFLICT_DELIVERED;
+      }
       world.sessions[7].state = event == 'X' ? BRICKS_SESSION_CLOSING : BRICKS_SESSION_ACTIVE;
       world.manager->dispatch({&one, 1}, world.now);
       dropped += std::exchange(world.packets[7].dropped, 0);

@@ -1,7 +1,7 @@
 // A plugin that does what its options say, for test/cases/session-calls.tsv: `do` is a list of
-// EVENT.ACTION[:ARGUMENTS], events are O (opening), 1 (active), 2 (packet) and X (closing). Each
-// call appends its letter and event to the session's "calls"; results that are not 0 go to `file`,
-// as EVENT.ACTION=CODE.
+// EVENT.ACTION[:ARGUMENTS], events are O (opening), 1 (active), 2 (packet), C (conflict), X
+// (closing). Each call appends its letter and event to the session's "calls"; results that are not
+// 0 go to `file`, as EVENT.ACTION=CODE.
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -44,6 +44,8 @@ char letter_of(uint8_t type) {
       return '1';
     case BRICKS_EVENT_PACKET:
       return '2';
+    case BRICKS_EVENT_CONFLICT:
+      return 'C';
     default:
       return type == BRICKS_EVENT_CLOSING ? 'X' : '?';
   }
@@ -156,6 +158,17 @@ int special(Plugin &plugin, bricks_session *session, const std::string &name) {
   return 99;
 }
 
+// BEFORE=NOW, behind the first byte of the stream, given out before.
+int versions(const bricks_event &event, const std::string &argument) {
+  const auto expected = split(argument, '=');
+  if (event.type != BRICKS_EVENT_CONFLICT || event.offset != 1) return 1;
+  if (event.reason != BRICKS_CONFLICT_DELIVERED || event.length != expected[0].size()) return 2;
+  const auto &conflict = *static_cast<const bricks_conflict *>(event.data);
+  if (std::memcmp(conflict.before, expected[0].data(), event.length) != 0) return 3;
+  if (std::memcmp(conflict.now, expected[1].data(), event.length) != 0) return 4;
+  return conflict.before_digest == conflict.now_digest ? 5 : 0;
+}
+
 int perform(Plugin &plugin, bricks_event &event, const Action &action) {
   const bricks_host &host = *plugin.host;
   bricks_session *session = event.session;
@@ -206,6 +219,7 @@ int perform(Plugin &plugin, bricks_event &event, const Action &action) {
   if (name == "close_parent") return host.close_child(session);
   if (name == "emit") return host.emit(plugin.number, argument.data(), argument.size());
   if (name == "figure") return host.add_figure(plugin.number, number(), 5);
+  if (name == "versions") return versions(event, argument);
   if (name == "throw") throw std::runtime_error("as asked");
   if (name == "throw_int") throw 7;
   return special(plugin, session, name);
@@ -278,7 +292,8 @@ const bricks_plugin plugin = {
     "scripted",
     "does what its options say",
     BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_ACTIVE) |
-        BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING),
+        BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING) |
+        BRICKS_ON(BRICKS_EVENT_CONFLICT),
     0,
     options,
     figures,

@@ -2,8 +2,10 @@
 -- as far as Lua has it.
 local ffi = require('ffi')
 
-local letter_of =
-  {[bricks.OPENING] = 'O', [bricks.ACTIVE] = '1', [bricks.PACKET] = '2', [bricks.CLOSING] = 'X'}
+local letter_of = {
+  [bricks.OPENING] = 'O', [bricks.ACTIVE] = '1', [bricks.PACKET] = '2', [bricks.CLOSING] = 'X',
+  [bricks.CONFLICT] = 'C',
+}
 local letter, actions, children = '', {}, {}
 
 local function worker_init()
@@ -76,6 +78,11 @@ local perform = {
   close_parent = function(s) return s:close_child() end,
   figure = function(_, n) return bricks.add_figure(n == '0' and 'fives' or 'none', 5) end,
   emit = function(_, text) return bricks.emit(text) end,
+  versions = function(_, text, e)
+    local before, now = e:versions()
+    if tonumber(e.offset) ~= 1 or e:reason_name() ~= 'delivered' then return 1 end
+    return before .. '=' .. now == text and 0 or 2
+  end,
   throw = function() error('as asked') end,
   throw_int = function() error(7) end,
   fail = function() error({}) end,
@@ -138,4 +145,5 @@ return {
   on_active = handle,
   on_packet = handle,
   on_closing = handle,
+  on_conflict = handle,
 }

@@ -99,6 +99,14 @@ const known: Readonly<Record<string, Action>> = {
   close_child: (session) => session.closeChild(child),
   close_parent: (session) => session.closeChild(session.id),
   figure: (_, figure) => host.count(figure === '0' ? 'fives' : 'none', 5),
+  versions: (_, text, { conflict, offset }) => {
+    if (conflict === undefined || offset !== 1 || !conflict.delivered) return 1;
+    if (conflict.beforeDigest === conflict.nowDigest) return 2;
+    const [before, now] = [conflict.before, conflict.now].map((bytes) =>
+      String(Buffer.from(bytes)),
+    );
+    return `${before}=${now}` === text ? 0 : 3;
+  },
   fail: () => {
     throw new Error('asked to fail');
   },
@@ -135,7 +143,7 @@ export default definePlugin({
   options: {
     letter: { type: 'text', summary: 'what it is called' },
     told: { type: 'text', summary: 'a file for what it is called for' },
-    wanted: { type: 'text', summary: 'events: O, 1, 2, X' },
+    wanted: { type: 'text', summary: 'events: O, 1, 2, C, X' },
     do: { type: 'text', summary: 'WHO+WHEN.WHAT[:ARGUMENT], with blanks between', preset: '' },
   },
   start(given) {
@@ -151,5 +159,6 @@ export default definePlugin({
   onOpening: (event) => deal('O', event),
   onActive: (event) => deal('1', event),
   onPayload: (event) => deal('2', event),
+  onConflict: (event) => deal('C', event),
   onClosing: (event) => deal('X', event),
 });

@@ -1,5 +1,6 @@
 /* A plugin for tests: writes payload and gaps of all sessions down as they come, a line each:
- * direction, p or g, offset, length, bytes in hex or the gap's reason. */
+ * direction, p or g, offset, length, bytes in hex or the gap's reason. Conflicts likewise: c,
+ * offset, length, reason, both versions in hex. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,20 +28,34 @@ static int writer_worker(void *plugin, uint32_t worker, void **state) {
   return 0;
 }
 
-static void write_down(struct writer *writer, const bricks_event *event) {
+static int write_hex(char *to, const uint8_t *bytes, uint32_t length) {
   static const char digits[] = "0123456789abcdef";
-  static char line[2 * 4096 + 100];
-  const int is_gap = event->type == BRICKS_EVENT_GAP;
-  int at = snprintf(line, sizeof line, "%u %c %llu %u ", event->direction, is_gap ? 'g' : 'p',
+  int at = 0;
+  for (uint32_t i = 0; i < length && i < 4096; ++i) {
+    to[at++] = digits[bytes[i] >> 4];
+    to[at++] = digits[bytes[i] & 15];
+  }
+  return at;
+}
+
+static void write_down(struct writer *writer, const bricks_event *event) {
+  static char line[4 * 4096 + 100];
+  const char kind = event->type == BRICKS_EVENT_GAP        ? 'g'
+                    : event->type == BRICKS_EVENT_CONFLICT ? 'c'
+                                                           : 'p';
+  int at = snprintf(line, sizeof line, "%u %c %llu %u ", event->direction, kind,
                     (unsigned long long)event->offset, event->length);
-  if (is_gap) {
-    at += snprintf(line + at, sizeof line - (size_t)at, "%u", event->reason);
+  if (kind == 'p') {
+    at += write_hex(line + at, event->data, event->length);
   } else {
-    const uint8_t *bytes = event->data;
-    for (uint32_t i = 0; i < event->length && i < 4096; ++i) {
-      line[at++] = digits[bytes[i] >> 4];
-      line[at++] = digits[bytes[i] & 15];
-    }
+    at += snprintf(line + at, sizeof line - (size_t)at, "%u", event->reason);
+  }
+  if (kind == 'c') {
+    const bricks_conflict *conflict = event->data;
+    line[at++] = ' ';
+    at += write_hex(line + at, conflict->before, event->length);
+    line[at++] = ' ';
+    at += write_hex(line + at, conflict->now, event->length);
   }
   writer->host->emit(writer->number, line, (size_t)at);
 }
@@ -56,8 +71,9 @@ static const bricks_plugin writer = {
     .abi = BRICKS_PLUGIN_ABI,
     .size = sizeof(bricks_plugin),
     .name = "stream_writer",
-    .summary = "writes payload and gaps down",
-    .events = BRICKS_ON(BRICKS_EVENT_PAYLOAD) | BRICKS_ON(BRICKS_EVENT_GAP),
+    .summary = "writes payload, gaps and conflicts down",
+    .events = BRICKS_ON(BRICKS_EVENT_PAYLOAD) | BRICKS_ON(BRICKS_EVENT_GAP) |
+              BRICKS_ON(BRICKS_EVENT_CONFLICT),
     .options = options,
     .init = writer_init,
     .worker_init = writer_worker,

@@ -12,12 +12,16 @@ import { Conversation, TcpConnection, type TimedFrame } from '../../src/traffic/
 import { Random } from '../../src/traffic/random.ts';
 import { pcapOf } from '../../src/traffic/traffic.ts';
 
-/** One TCP session: it opens, becomes active, says one segment, and is there at the end. */
-export function tcpFrames(seed = 1): TimedFrame[] {
+/**
+ * One TCP session: it opens, becomes active, says one segment, and is there at the end. `conflict`:
+ * it says that again with another second byte.
+ */
+export function tcpFrames(seed = 1, { conflict = false } = {}): TimedFrame[] {
   const talk = new Conversation(new Random(seed), 0, 80);
   const connection = new TcpConnection(talk);
   connection.open();
   connection.say(true, Buffer.from('hello'));
+  if (conflict) connection.sayInstead(true, Buffer.from('hEllo'));
   return talk.frames;
 }
 

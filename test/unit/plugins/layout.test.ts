@@ -35,7 +35,7 @@ function enumOf(file: string, prefix: string): string[] {
 
 test('events, protocols, records and errors are those of the headers', () => {
   const small = (name: string | undefined): string | undefined => name?.toLowerCase();
-  assert.deepEqual(enumOf('native/abi/bricks_session.h', 'BRICKS_EVENT_'), [...eventNames]);
+  assert.deepEqual(enumOf('native/abi/bricks_event.h', 'BRICKS_EVENT_'), [...eventNames]);
   const protocols = enumOf('native/abi/bricks_protocols.h', 'BRICKS_PROTOCOL_');
   assert.deepEqual(protocols.slice(1, -1), protocolNames.slice(1));
   const records = enumOf('native/abi/bricks_protocols.h', 'BRICKS_RECORD_');

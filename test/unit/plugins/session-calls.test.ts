@@ -45,7 +45,7 @@ function readCases(): Case[] {
 function entriesOf(one: Case, told: string): PluginEntry[] {
   return one.plugins.map(([letter, events]) => {
     const keys: Record<string, string | number | string[]> = { path: script, name: letter };
-    const names = { O: 'opening', 1: 'active', 2: 'payload', X: 'closing' } as const;
+    const names = { O: 'opening', 1: 'active', 2: 'payload', C: 'conflict', X: 'closing' } as const;
     keys['events'] = [...events].map((mark) => names[mark as keyof typeof names]);
     for (const key of one.keys.split(' ').filter((text) => text.startsWith(`${letter}.`))) {
       const [name = '', value = ''] = key.slice(2).split('=');
@@ -68,7 +68,7 @@ const without: Readonly<Record<string, string>> = {
 
 async function check(engine: PluginEngine, one: Case): Promise<void> {
   const told = join(engine.folder, `${one.name.replaceAll(' ', '-')}.txt`);
-  const frames = tcpFrames();
+  const frames = tcpFrames(1, { conflict: one.plugins.some(([, events]) => events.includes('C')) });
   const { rows, delivered } = await engine.run(frames, entriesOf(one, told), undefined, {}, 2);
   const lines = existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n') : [];
   const calls = lines.filter((line) => !line.startsWith('=')).join(' ');
