@@ -79,7 +79,7 @@ TEST(queue_policer_drops_and_the_ledger_says_so) {
 
 // A.5.8: a group set at a session's first packet holds for it, and a group that is not there for
 // none.
-TEST(queue_A5_8_first_packet_and_unknown_groups) {
+TEST(edge_case_08_queue_and_unknown_groups) {
   Bench bench;
   CHECK(bench.groups.create(1, policer(1000, 1500)).ok());
   bench.run(burst(2, 1500, {1}), 1, false);
@@ -90,7 +90,7 @@ TEST(queue_A5_8_first_packet_and_unknown_groups) {
 }
 
 // A.5.9: what waits when a group is deleted leaves at its rate, or is dropped and counted as that.
-TEST(queue_A5_9_group_deleted_with_backlog) {
+TEST(edge_case_09_group_deleted_with_backlog) {
   for (const bool drop : {false, true}) {
     Bench bench;
     QueueParameters p = shaper(125000, 3000);
@@ -121,7 +121,7 @@ TEST(queue_A5_9_group_deleted_with_backlog) {
 }
 
 // A.5.10: a packet longer than the bucket does not block the queue for ever.
-TEST(queue_A5_10_jumbo_in_a_small_bucket) {
+TEST(edge_case_10_jumbo_in_a_small_bucket) {
   for (const bool borrow : {false, true}) {
     EgressOptions options;
     options.virtual_time = true;
@@ -149,7 +149,7 @@ TEST(queue_A5_10_jumbo_in_a_small_bucket) {
 }
 
 // A.5.11: the session goes while its packets wait; they keep its reference until they are out.
-TEST(queue_A5_11_references_on_sessions) {
+TEST(edge_case_11_references_on_sessions) {
   Bench bench;
   CHECK(bench.groups.create(1, shaper(125000, 3000)).ok());
   bench.push(burst(6, 1500, {1}), 0, 6, false);

@@ -151,7 +151,7 @@ namespace sessions {
 
 // Edge case 11: a session has to give way while its packets wait. It is told of its end at once;
 // its entry is nobody else's, or another session's packets would queue up behind them.
-TEST(session_evicted_while_its_packets_wait) {
+TEST(edge_case_11_evicted_while_its_packets_wait) {
   captures::Folder folder;
   std::vector<conformance::Frame> frames;
   Nanos time = kStart;
@@ -207,6 +207,61 @@ TEST(session_evicted_while_its_packets_wait) {
   CHECK_EQ(group.stats()[QueueCount::enqueued], uint64_t{kOwn + 1});  // nobody else's
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{kOwn + 1 - kDropped + kOthers});
   CHECK(house.engine->apply({}).ok());
+  close_plugin_list(number);
+}
+
+// Edge case 8: a group that a plugin gives a session with its first packet holds for that packet,
+// though the session is new and the packet the only one.
+TEST(edge_case_08_group_of_the_first_packet) {
+  captures::Folder folder;
+  std::vector<conformance::Frame> frames;
+  constexpr uint32_t kSessions = 10, kLength = 14 + 20 + 8 + 1472;
+  Nanos time = kStart;
+  for (uint32_t i = 0; i < kSessions; ++i) {
+    const Ends ends = {1, 2, static_cast<uint16_t>(1000 + i), 53};
+    for (const char* text : {"G7", "as well"}) {
+      std::string said = text;
+      said.resize(1472, 'x');
+      conformance::Frame made;
+      made.bytes = frames::ethernet(
+          ends, 0x0800,
+          frames::ip4(ends, {.protocol = 17},
+                      frames::udp(ends.source_port, 53, Bytes(said.begin(), said.end()))));
+      CHECK_EQ(made.bytes.size(), size_t{kLength});
+      made.timestamp = time += 1000;
+      made.wire_length = kLength;
+      frames.push_back(std::move(made));
+      if (i % 2) break;  // every other session is one packet
+    }
+  }
+  const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
+  QueueParameters strict = default_queue(1000, 3000);
+  strict.kind = QueueKind::policer;
+  const Group group(7, strict);
+  uint64_t number = 0;
+  CHECK(open_plugin_list(&number).ok());
+  CHECK(find_plugin_list(number)
+            ->set({plugin_fixture::spec_of(plugin_fixture::built_plugin("session_probe"))})
+            .ok());
+  {
+    House house;
+    Graph graph;
+    graph.inlets = {{in, 0}};
+    Graph::Node& node = graph.bricks.emplace_back();
+    node.id = node.kind = "Session";
+    node.options["plugins"] = static_cast<int64_t>(number);
+    node.outlets = {{"pcap:" + folder.path("out.pcap"), -1}};
+    CHECK(house.engine->apply(graph).ok());
+    CHECK(house.engine->start().ok());
+    CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+    const EngineSnapshot now = house.engine->snapshot();
+    CHECK_EQ(difference(now), 0);
+    // The bucket has room for two: all others of all sessions are dropped, the first ones, too.
+    CHECK_EQ(dropped(now.bricks[0].cell, Drop::policed), uint64_t{frames.size() - 2});
+    CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{2});
+    CHECK_EQ(group.stats()[QueueCount::policed], uint64_t{frames.size() - 2});
+    CHECK_EQ(group.stats()[QueueCount::enqueued], uint64_t{frames.size()});
+  }
   close_plugin_list(number);
 }
 

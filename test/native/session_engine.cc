@@ -107,7 +107,7 @@ TEST(session_brick_gives_verdicts) {
 }
 
 // Edge case 7: the first fragment says what becomes of the datagram, also of what came before it.
-TEST(session_drop_takes_all_fragments) {
+TEST(edge_case_07_drop_takes_all_fragments) {
   captures::Folder folder;
   std::vector<Frame> frames;
   Nanos time = kStart;
@@ -191,7 +191,7 @@ TEST(session_time_outs_by_the_clock) {
 }
 
 // Edge case 6: what a plugin drops its receiver does not have; sent again it is looked at again.
-TEST(session_dropped_segment_is_not_delivered) {
+TEST(edge_case_06_dropped_segment_is_not_delivered) {
   captures::Folder folder;
   std::vector<Frame> frames;
   Nanos time = kStart;

@@ -158,7 +158,143 @@ void show_difference(uint32_t seed, uint32_t size, const Outcome& one, const Out
   }
 }
 
+// Emergencies as the rules have them, reckoned beside the manager: from `enter` percent of the
+// table on, down to `leave` percent.
+struct Hysteresis {
+  const SessionRules& rules;
+  uint64_t capacity;
+  bool now = false;
+  Nanos since = 0, newest = 0;
+  uint64_t begun = 0, ms = 0;
+
+  // `used` of the table, when a packet of that time is looked at.
+  void step(uint64_t used, Nanos time) {
+    if (!now && used * 100 >= capacity * rules.emergency_enter) {
+      now = true;
+      ++begun;
+      since = newest;
+    } else if (now && used * 100 <= capacity * rules.emergency_leave) {
+      now = false;
+      ms += (std::max(newest, time) - since) / 1000000;
+    }
+    newest = std::max(newest, time);
+  }
+};
+
+// Who ends by silence has been silent for so long: for a sixth of it in an emergency.
+struct Silences final : SessionSink {
+  Log log;
+  const Hysteresis* hysteresis = nullptr;
+  const SessionRules* rules = nullptr;
+  bool exact = false;  // hysteresis is up to date
+  Nanos now = 0;
+  uint64_t early = 0;  // ended by a shortened time
+
+  void began(bricks_session& session) noexcept override { log.began(session); }
+  void lifecycle(std::span<bricks_event> events) noexcept override {
+    log.lifecycle(events);
+    for (const bricks_event& event : events) {
+      const bool timed_out = event.type == BRICKS_EVENT_CLOSING &&
+                             event.reason >= BRICKS_CLOSE_TIMEOUT_OPENING &&
+                             event.reason <= BRICKS_CLOSE_TIMEOUT_CLOSING;
+      if (!timed_out) continue;
+      const bool tcp = event.session->protocol == 6;
+      const uint32_t of = event.reason - BRICKS_CLOSE_TIMEOUT_OPENING + (tcp ? 0u : 3u);
+      const Nanos idle = rules->idle[of], slack = Nanos{2} << kSessionTickShift;
+      const Nanos silent = now - std::min(now, Nanos{event.session->last_seen}) + slack;
+      CHECK(silent >= idle / 6);
+      if (exact && !hysteresis->now) CHECK(silent >= idle);
+      early += silent < idle;
+    }
+  }
+  void packets(std::span<bricks_event> events) noexcept override { log.packets(events); }
+  void settled(std::span<const uint16_t>) noexcept override {}
+  void over(bricks_session& session) noexcept override { log.over(session); }
+};
+
+struct Emergencies {
+  uint64_t begun, early;
+};
+
+Emergencies play_emergencies(const std::vector<Step>& steps, uint32_t batch_size,
+                             uint32_t capacity) {
+  std::unique_ptr<SessionTable> table;
+  CHECK(SessionTable::create("test", capacity, &table).ok());
+  table->tick(kStart);
+  SessionRules rules;
+  rules.midstream = true;
+  rules.opening_percent = 100;
+  std::unique_ptr<SessionManager> manager;
+  CHECK(SessionManager::create("s", rules, *table, &manager).ok());
+  const SessionManagerCounts& counts = manager->counts();
+  Hysteresis hysteresis = {rules, table->capacity()};
+  Silences sink;
+  sink.log.manager = manager.get();
+  sink.hysteresis = &hysteresis;
+  sink.rules = &rules;
+  sink.exact = batch_size == 1;
+  const auto batch = std::make_unique<Batch>();
+  std::vector<Index> all;
+  for (const Step& step : steps) {
+    const auto i = static_cast<Index>(all.size());
+    batch->packets[i] = {const_cast<uint8_t*>(step.frame.data()),
+                         static_cast<uint32_t>(step.frame.size()),
+                         0,
+                         step.at,
+                         0,
+                         0,
+                         0,
+                         0};
+    all.push_back(i);
+    sink.now = std::max(sink.now, step.at);
+    if (all.size() < batch_size && &step != &steps.back()) continue;
+    batch->count = static_cast<uint32_t>(all.size());
+    decode(*batch, process_hash_seed());
+    table->tick(batch->packets[0].timestamp);
+    while (manager->unsettled()) manager->settle(sink);
+    if (sink.exact) hysteresis.step(table->counts().live - counts.lingering, step.at);
+    manager->run(*batch, all, true, sink);
+    all.clear();
+    CHECK_EQ(counts.created, counts.closed + counts.live);
+    CHECK(table->counts().live <= capacity);
+    if (!sink.exact) continue;
+    CHECK_EQ(counts.emergencies, hysteresis.begun);
+    CHECK_EQ(counts.emergency_ms, hysteresis.ms);
+  }
+  for (bool more = true; more;) {
+    more = manager->end_some(BRICKS_CLOSE_EOF);
+    while (manager->unsettled()) manager->settle(sink);
+  }
+  CHECK_EQ(counts.created, counts.closed);
+  CHECK_EQ(sink.log.closings, counts.created);
+  CHECK_EQ(counts.live + counts.opening + counts.lingering + table->counts().live, uint64_t{0});
+  for (const auto& [id, stage] : sink.log.stage) CHECK_EQ(stage, 5);
+  return {counts.emergencies, sink.early};
+}
+
 }  // namespace
+
+// In a table that is too small, in and out of emergencies: still one OPENING and one CLOSING each,
+// nothing is lost, and an emergency begins and ends where the rules say.
+TEST(session_emergencies_keep_the_rules) {
+  std::printf("  seeds from 8100\n");
+  uint64_t begun = 0, early = 0;
+  for (uint32_t seed = 8100; seed < 8112; ++seed) {
+    Random random(seed);
+    const std::vector<Step> steps = make_traffic(random, 6000);
+    for (const uint32_t size : {1u, 7u, 256u}) {
+      const int failures = check::failures;
+      const Emergencies seen = play_emergencies(steps, size, 20 + seed % 3 * 10);
+      if (check::failures != failures) std::printf("  seed %u, batches of %u\n", seed, size);
+      if (size > 1) continue;
+      begun += seen.begun;
+      early += seen.early;
+    }
+  }
+  std::printf("  %llu emergencies, %llu sessions ended early\n", (unsigned long long)begun,
+              (unsigned long long)early);
+  CHECK(begun > 100 && early > 1000);
+}
 
 TEST(session_events_do_not_depend_on_batches) {
   std::printf("  seeds from 7100\n");

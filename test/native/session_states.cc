@@ -120,7 +120,7 @@ TEST(session_refused_connection) {
   CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "");  // that of a connection there was is late
 }
 
-TEST(session_syn_ack_first) {
+TEST(edge_case_16_syn_ack_first) {
   World world;
   Connection c{world};
   CHECK_EQ(c.from_server({5000, 1001, kSa}), "O1 P1");
@@ -129,7 +129,7 @@ TEST(session_syn_ack_first) {
   CHECK_EQ(world.counts().created, uint64_t{1});
 }
 
-TEST(session_simultaneous_open) {
+TEST(edge_case_17_simultaneous_open) {
   World world;
   Connection c{world};
   CHECK_EQ(c.from_client({1000, 0, kTcpSyn}), "O0 P0");
@@ -207,7 +207,7 @@ TEST(session_window_scale_counts_when_both_have_it) {
 }
 
 // Edge case 21: one batch with all of it.
-TEST(session_batch_of_syn_data_and_reset) {
+TEST(edge_case_21_batch_of_syn_data_and_reset) {
   World world;
   const Ends back = kClient.reversed();
   world.add(tcp_frame(kClient, {1000, 0, kTcpSyn}));
@@ -223,7 +223,7 @@ TEST(session_batch_of_syn_data_and_reset) {
 }
 
 // Edge case 15: time never goes back; what is counted is that it tried.
-TEST(session_clock_going_back) {
+TEST(edge_case_15_clock_going_back) {
   World world;
   world.push(udp_frame(kClient));
   world.now -= 10 * kSecond;
@@ -234,7 +234,7 @@ TEST(session_clock_going_back) {
 }
 
 // Edge case 12: all are closed before the end, in bounded pieces.
-TEST(session_shutdown_of_a_hundred_thousand) {
+TEST(edge_case_12_shutdown_of_a_hundred_thousand) {
   World world({}, 500000);
   for (uint32_t i = 0; i < 100000; ++i) {
     Ends ends{static_cast<uint8_t>(1 + i / 60000), 200, static_cast<uint16_t>(1 + i % 60000), 53};
@@ -249,8 +249,9 @@ TEST(session_shutdown_of_a_hundred_thousand) {
   CHECK_EQ(world.table->counts().live, uint64_t{0});
 }
 
-// Edge case 18.
-TEST(session_same_tuple_on_two_vlans) {
+// Edge case 18: VLANs and tunnels' networks are namespaces where the rules say so; sessions of two
+// Session bricks, as in two engines, always are their own.
+TEST(edge_case_18_same_tuple_on_vlans_tunnels_and_bricks) {
   const auto tagged = [](uint16_t vlan) {
     const Bytes datagram = frames::udp(kClient.source_port, kClient.target_port, Bytes(4, 'u'));
     return frames::ethernet(
@@ -265,10 +266,30 @@ TEST(session_same_tuple_on_two_vlans) {
   World two(rules);
   CHECK_EQ(two.push(tagged(5)), "O0 P0");
   CHECK_EQ(two.push(tagged(6)), "O0 P0");
+  const auto tunnelled = [](uint32_t vni) {
+    const Ends gateways = {101, 102, 50000, 4789};
+    const Bytes tunnel = frames::vxlan(vni, udp_frame(kClient));
+    const Bytes outer = frames::udp(gateways.source_port, gateways.target_port, tunnel);
+    return frames::ethernet(gateways, 0x0800,
+                            frames::ip4(gateways, {.protocol = 17, .net = 99}, outer));
+  };
+  CHECK_EQ(one.push(tunnelled(7)), "P0");  // the same session still
+  CHECK_EQ(two.push(tunnelled(7)), "O0 P0");
+  CHECK_EQ(two.push(tunnelled(8)), "O0 P0");
+  CHECK_EQ(two.push(tunnelled(7)), "P0");
+  std::unique_ptr<SessionManager> other;
+  CHECK(SessionManager::create("other", {}, *one.table, &other).ok());
+  std::swap(one.manager, other);
+  one.log.manager = one.manager.get();
+  CHECK_EQ(one.push(udp_frame(kClient)), "O0 P0");
+  one.end(BRICKS_CLOSE_SHUTDOWN);
+  std::swap(one.manager, other);
+  CHECK_EQ(one.push(udp_frame(kClient)), "P0");
+  one.end(BRICKS_CLOSE_SHUTDOWN);
 }
 
 // Edge case 19: an ICMP error belongs to the session it quotes, and opens none.
-TEST(session_icmp_errors_associate) {
+TEST(edge_case_19_icmp_errors_associate) {
   const Bytes datagram = frames::udp(kClient.source_port, kClient.target_port, Bytes(4, 'u'));
   const Bytes quoted = frames::ip4(kClient, {.protocol = 17}, datagram);
   const Ends router = {9, kClient.source, 0, 0};
@@ -283,7 +304,7 @@ TEST(session_icmp_errors_associate) {
 }
 
 // Edge case 20: a fragment of offset 0 without more to come is a whole datagram (RFC 6946).
-TEST(session_atomic_fragments) {
+TEST(edge_case_20_atomic_fragments) {
   const auto six = [](const Bytes& data, bool fragment) {
     const Bytes inside = fragment ? frames::fragment6(17, 0, false, 7, data) : data;
     return frames::ethernet(
