@@ -1,10 +1,18 @@
 #include "plugins/script_loader.hh"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "plugins/script_host.hh"
 
 namespace bricks {
 
 Status load_script(const PluginSpec& spec, PluginCode* code) {
+  // Before a thread is started for it, and in the words of the other languages.
+  if (access(spec.path.c_str(), R_OK) != 0) {
+    return system_error(spec.name + ": " + spec.path, errno);
+  }
   ScriptSettings settings;
   settings.name = spec.name;
   settings.path = spec.path;

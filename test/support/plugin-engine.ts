@@ -47,6 +47,9 @@ export function udpFrames(sessions: number, packets: number): TimedFrame[] {
   return frames;
 }
 
+/** Another capture, behind the first, for the same sessions; returns when it is through. */
+export type More = (frames: readonly TimedFrame[]) => Promise<void>;
+
 export class PluginEngine {
   readonly binding: Addon;
   readonly folder = mkdtempSync(join(tmpdir(), 'bricks-plugins-'));
@@ -63,40 +66,45 @@ export class PluginEngine {
   async run(
     frames: readonly TimedFrame[],
     plugins: readonly PluginEntry[],
-    between: (list: number) => Promise<void> = async () => {},
+    between?: (list: number, more: More) => Promise<void>,
     options: EngineOptions = {},
     outputs = 1,
-  ): Promise<{ rows: PluginRow[]; delivered: number }> {
+  ): Promise<{ rows: PluginRow[]; delivered: number; warnings: string[] }> {
     const { binding } = this;
     const list = binding.openPlugins();
     const name = `plugins${this.#engines++}`;
+    let captures = 0;
+    let sent = 0;
+    const row = () => binding.snapshot().find((engine) => engine.name === name);
+    const feed = async (some: readonly TimedFrame[], last: boolean): Promise<void> => {
+      const capture = join(this.folder, `${name}-in${captures++}.pcap`);
+      writeFileSync(capture, pcapOf(some));
+      const outlets = Array.from({ length: outputs }, (_, i) => ({
+        name: i === 0 ? 'null:' : `pcap:${join(this.folder, `${name}-${i}.pcap`)}`,
+      }));
+      // A pipe into which nobody writes: while it is there, the end of a capture is none of sessions.
+      const ports = last ? [`pcap:${capture}`] : [`pcap:${capture}`, `${name}{0`];
+      binding.apply(name, {
+        inlets: ports.map((port) => ({ port, brick: 0 })),
+        bricks: [{ id: 's', kind: 'Session', options: { plugins: list }, level: 0, outlets }],
+      });
+      sent += some.length;
+    };
+    const arrived = (): boolean => row()?.bricks[0]?.cell.packets === sent;
     try {
       binding.setPlugins(list, plugins);
-      const capture = join(this.folder, `${name}.pcap`);
-      writeFileSync(capture, pcapOf(frames));
       binding.createEngine(name, options);
-      binding.apply(name, {
-        inlets: [{ port: `pcap:${capture}`, brick: 0 }],
-        bricks: [
-          {
-            id: 's',
-            kind: 'Session',
-            options: { plugins: list },
-            level: 0,
-            outlets: Array.from({ length: outputs }, (_, i) => ({
-              name: i === 0 ? 'null:' : `pcap:${join(this.folder, `${name}-${i}.pcap`)}`,
-            })),
-          },
-        ],
-      });
+      await feed(frames, between === undefined);
       binding.start(name);
-      while (!binding.waitDrained(name, 5)) await sleep(5);
-      await between(list);
+      while (between === undefined ? !binding.waitDrained(name, 5) : !arrived()) await sleep(5);
+      await between?.(list, async (some) => {
+        await feed(some, false);
+        while (!arrived()) await sleep(5);
+      });
       binding.stop(name);
       const rows = binding.listPlugins(list);
-      const snapshot = binding.snapshot().find((engine) => engine.name === name);
-      const delivered = snapshot?.outputs.reduce((sum, { cell }) => sum + cell.delivered, 0) ?? -1;
-      return { rows, delivered };
+      const delivered = row()?.outputs.reduce((sum, { cell }) => sum + cell.delivered, 0) ?? -1;
+      return { rows, delivered, warnings: binding.pluginWarnings(list) };
     } finally {
       if (binding.snapshot().some((engine) => engine.name === name)) binding.deleteEngine(name);
       binding.closePlugins(list);
