@@ -106,7 +106,11 @@ Napi::Value plugin_exited(const Napi::CallbackInfo& info) {
 Napi::Value attach_plugin(const Napi::CallbackInfo& info) {
   const auto host = ScriptHost::find(static_cast<uint64_t>(to_number(info, 0, "host")));
   if (!host) check(info, {Code::invalid_argument, "there is no such plugin any more"});
-  return Napi::External<Attached>::New(info.Env(), new Attached{host, to_u32(info, 1, "epoch")},
+  const uint32_t epoch = to_u32(info, 1, "epoch");
+  // On that thread, whatever ends it, and before its exit is heard of: an engine may be waiting for
+  // it, and whoever would hear of it for the engine.
+  info.Env().AddCleanupHook([host, epoch] { host->gone(epoch); });
+  return Napi::External<Attached>::New(info.Env(), new Attached{host, epoch},
                                        [](Napi::Env, Attached* attached) { delete attached; });
 }
 

@@ -37,6 +37,8 @@ uint64_t monotonic_ns() noexcept {
   return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
+constexpr const char* kEnded = "its thread has ended: does it call process.exit()?";
+
 }  // namespace
 
 void serve_scripts(std::shared_ptr<ScriptStarter> given) {
@@ -68,14 +70,15 @@ Status ScriptHost::open(ScriptSettings settings, std::shared_ptr<ScriptHost>* ho
   Status status = made->begin(lock);
   if (status.ok()) {
     made->changed_.wait_for(lock, milliseconds(kScriptStartMs),
-                            [&] { return made->described_ || !made->failure_.empty(); });
+                            [&] { return made->described_ || made->has_failed(); });
     if (!made->described_) {
-      const std::string why = made->failure_.empty()
-                                  ? made->settings_.path + " is not loaded within " +
-                                        std::to_string(kScriptStartMs / 1000) +
-                                        " s: does it wait at its top level?"
-                                  : made->failure_;
-      status = {Code::invalid_argument, "plugin " + made->settings_.name + ": " + why};
+      std::string why = made->failure_;
+      if (why.empty() && made->gone_) why = made->settings_.path + ": " + kEnded;
+      if (why.empty()) {
+        why = made->settings_.path + " is not loaded within " +
+              std::to_string(kScriptStartMs / 1000) + " s: does it wait at its top level?";
+      }
+      status = {Code::invalid_argument, made->settings_.name + ": " + why};
     }
   }
   lock.unlock();
@@ -92,12 +95,13 @@ Status ScriptHost::open(ScriptSettings settings, std::shared_ptr<ScriptHost>* ho
 Status ScriptHost::begin(std::unique_lock<std::mutex>& lock) {
   const std::shared_ptr<ScriptStarter> by = starter();
   if (!by) {
-    return {Code::unsupported, "plugin " + settings_.name + ": " + settings_.path +
+    return {Code::unsupported, settings_.name + ": " + settings_.path +
                                    " is for JavaScript, which nobody runs in this process; use a "
                                    "plugin in C or Lua, or run it with: bricks"};
   }
   const uint32_t epoch = ++epoch_;
   alive_ = true;
+  gone_ = false;
   lock.unlock();
   by->start(id_, epoch, settings_.path, settings_.memory_mb);
   lock.lock();
@@ -173,6 +177,15 @@ void ScriptHost::failed(const std::string& why) {
   event_failure_ = why;
 }
 
+void ScriptHost::gone(uint32_t epoch) noexcept {
+  uint32_t expected = epoch;
+  running_.compare_exchange_strong(expected, 0);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (epoch != epoch_) return;
+  gone_ = true;
+  changed_.notify_all();
+}
+
 std::string ScriptHost::why() {
   const std::lock_guard<std::mutex> lock(mutex_);
   return event_failure_;
@@ -200,9 +213,10 @@ int ScriptHost::init(const bricks_start* start) {
   version_.fetch_add(1, std::memory_order_release);
   wake();
   changed_.wait_for(lock, milliseconds(kScriptStartMs),
-                    [&] { return running() != 0 || !failure_.empty(); });
+                    [&] { return running() != 0 || has_failed(); });
   if (running()) return 0;
-  start->fail(start, failure_.empty() ? "its start() does not return" : failure_.c_str());
+  const char* why = gone_ ? kEnded : "its start() does not return";
+  start->fail(start, failure_.empty() ? why : failure_.c_str());
   return -1;
 }
 
@@ -250,7 +264,7 @@ std::string ScriptHost::exited(uint32_t epoch, const std::string& why) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (epoch != epoch_) return "";
   alive_ = false;
-  if (failure_.empty()) failure_ = why.empty() ? "its thread has ended" : why;
+  if (failure_.empty()) failure_ = why.empty() ? kEnded : why;
   changed_.notify_all();
   if (closing_ || !ready_) return "";
   const uint64_t now = monotonic_ns();

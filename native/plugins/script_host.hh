@@ -64,6 +64,7 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   void refuse(uint32_t epoch, const std::string& why);  // its file does not load or start
   void started(uint32_t epoch);
   void failed(const std::string& why);  // at an event
+  void gone(uint32_t epoch) noexcept;   // last: nobody waits for it any more
   struct OptionText {
     ScriptOption option;
     std::string value;
@@ -83,6 +84,7 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   struct Names;
   void make_functions();
   Status begin(std::unique_lock<std::mutex>& lock);
+  bool has_failed() const noexcept { return !failure_.empty() || gone_; }
   bool take_run(uint32_t epoch, ScriptTurn* turn) noexcept;
   bool learn_workers(ScriptTurn* turn);
 
@@ -98,7 +100,7 @@ class ScriptHost : public std::enable_shared_from_this<ScriptHost> {
   std::mutex mutex_;
   std::condition_variable changed_;
   uint32_t epoch_ = 0, last_worker_ = 0;
-  bool described_ = false, alive_ = false, ready_ = false, closing_ = false;
+  bool described_ = false, alive_ = false, ready_ = false, closing_ = false, gone_ = false;
   std::string failure_, event_failure_;
   std::deque<uint64_t> restarts_;
   std::vector<std::shared_ptr<ScriptWorker>> workers_;
