@@ -82,7 +82,7 @@ export class PluginEngine {
       const outlets = Array.from({ length: outputs }, (_, i) => ({
         name: i === 0 ? 'null:' : `pcap:${join(this.folder, `${name}-${i}.pcap`)}`,
       }));
-      // A pipe into which nobody writes: while it is there, the end of a capture is none of sessions.
+      // A pipe into which nobody writes: with it the end of a capture is no end of sessions.
       const ports = last ? [`pcap:${capture}`] : [`pcap:${capture}`, `${name}{0`];
       binding.apply(name, {
         inlets: ports.map((port) => ({ port, brick: 0 })),

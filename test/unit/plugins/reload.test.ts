@@ -17,7 +17,7 @@ const before = 'let count: () => void;';
 const later = (frames: ReturnType<typeof udpFrames>): typeof frames =>
   frames.map((each) => ({ ...each, timeUs: each.timeUs + 1_000_000 }));
 
-test('reload: new sessions get the new generation, old ones keep theirs with contexts', async (t) => {
+test('reload: new sessions get the new generation, old ones keep theirs', async (t) => {
   const engine = usePluginEngine(t);
   const { binding } = engine;
   const entry = plugin(engine, 'anew', counting('first'), {}, {}, before);
