@@ -63,9 +63,12 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
   va_start(arguments, request);
   void *argument = va_arg(arguments, void *);
   va_end(arguments);
-  struct netmap_port *port = netmap_port_of(fd);
+  const uint32_t forks = netmap_forks;
+  struct netmap_port *port = netmap_hold(fd);
   if (!port) return REAL(ioctl)(fd, request, argument);
-  return netmap_request(port, (uint32_t)request, argument);
+  const int result = netmap_request(port, (uint32_t)request, argument);
+  netmap_let_go(port, forks);
+  return result;
 }
 
 EXPORT int close(int fd) {
@@ -91,16 +94,16 @@ EXPORT void closefrom(int first) {
 static int copied(int fd, int made) {
   const bool concerns = netmap_known(fd) || netmap_known(made);
   if (made < 0 || made == fd || !concerns || netmap_in_vfork()) return made;
-  struct netmap_port *port = netmap_port_of(fd);
+  const uint32_t forks = netmap_forks;
+  struct netmap_port *port = netmap_hold(fd);
   netmap_forget(made);
   if (!port) return made;
-  if (made >= kNetmapFdsMax) {
-    REAL(close)(made);
-    errno = EMFILE;
-    return -1;
-  }
-  netmap_adopt(made, port);
-  return made;
+  const bool fits = made < kNetmapFdsMax;
+  if (fits) netmap_adopt(made, port);
+  if (!fits) REAL(close)(made);
+  netmap_let_go(port, forks);
+  if (!fits) errno = EMFILE;
+  return fits ? made : -1;
 }
 
 EXPORT int dup(int fd) { return copied(fd, REAL(dup)(fd)); }

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-#include "preload/netmap_port.h"
+#include "preload/netmap_wait.h"
 
 enum { kSpunMax = 64 };
 static const uint64_t kSliceNs = 500000000; /* as in netmap_wait.c */
@@ -25,6 +25,9 @@ struct set { /* exists from the first port on until the descriptor is closed */
   struct member *members;
 };
 
+/* What a set of the system's has for a port: the address at its descriptor's number. The system may
+ * still report under it when the port is closed already, while a call is under way. */
+static const char marks[kNetmapFdsMax];
 static struct set *sets[kNetmapFdsMax]; /* by the set's descriptor; under netmap_lock() */
 
 bool netmap_epoll_known(int fd) {
@@ -90,7 +93,7 @@ static int control(int set_fd, int operation, int fd, const struct epoll_event *
     errno = ENOMEM;
     return -1;
   }
-  struct epoll_event marked = {.events = EPOLLIN, .data.ptr = m};
+  struct epoll_event marked = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)&marks[fd]};
   if (REAL(epoll_ctl)(set_fd, operation, fd, &marked) != 0) {
     const int error = errno;
     if (adds) remove_member(sets[set_fd], fd);
@@ -134,17 +137,26 @@ static uint32_t only_news(struct member *m, const struct netmap_port *port, uint
   return found;
 }
 
+struct looked { /* at the ports of a set, which are held */
+  uint32_t forks, count;
+  struct netmap_waiting waiting[kSpunMax];
+};
+
+static void let_go(struct looked *l) {
+  for (; l->count; --l->count) netmap_let_go(l->waiting[l->count - 1].port, l->forks);
+}
+
 /* Looks at the ports of the set; up to `room` reports. */
-static int look(int set_fd, struct epoll_event *events, int room, struct netmap_waiting *waiting,
-                uint32_t *waiting_count) {
+static int look(int set_fd, struct epoll_event *events, int room, struct looked *l) {
   int ready = 0;
-  *waiting_count = 0;
+  let_go(l);
+  l->forks = netmap_forks;
   netmap_lock();
   for (struct member *m = sets[set_fd] ? sets[set_fd]->members : NULL; m; m = m->next) {
     struct netmap_port *port = netmap_port_of(m->fd);
     if (!port || m->spent) continue;
-    if (*waiting_count < kSpunMax) {
-      waiting[(*waiting_count)++] = (struct netmap_waiting){port, events_of(m)};
+    if (l->count < kSpunMax) {
+      l->waiting[l->count++] = (struct netmap_waiting){netmap_hold(m->fd), events_of(m)};
     }
     if (ready == room) continue;
     uint32_t found = (uint16_t)netmap_look(port, events_of(m));
@@ -168,18 +180,13 @@ static void arm_all(int set_fd, bool arm) {
   netmap_unlock();
 }
 
-/* The system's reports without those under our mark. */
-static int without_marks(int set_fd, struct epoll_event *events, int count) {
+/* The system's reports without those under our marks. */
+static int without_marks(struct epoll_event *events, int count) {
   int kept = 0;
-  netmap_lock();
   for (int i = 0; i < count; ++i) {
-    bool marked = false;
-    for (struct member *m = sets[set_fd] ? sets[set_fd]->members : NULL; m; m = m->next) {
-      marked = marked || events[i].data.ptr == m;
-    }
-    if (!marked) events[kept++] = events[i];
+    const uintptr_t mark = (uintptr_t)events[i].data.ptr - (uintptr_t)marks;
+    if (mark >= sizeof marks) events[kept++] = events[i];
   }
-  netmap_unlock();
   return kept;
 }
 
@@ -188,16 +195,14 @@ static int ask_system(int set_fd, struct epoll_event *events, int room, uint64_t
   if (room <= 0) return 0;
   const int ms = (int)((wait_ns + 999999) / 1000000);
   const int n = REAL(epoll_pwait)(set_fd, events, room, ms, mask);
-  return n < 0 ? n : without_marks(set_fd, events, n);
+  return n < 0 ? n : without_marks(events, n);
 }
 
-static int wait_until(int set_fd, struct epoll_event *events, int room, uint64_t end,
-                      const sigset_t *mask) {
-  struct netmap_waiting waiting[kSpunMax];
-  uint32_t count;
-  int ready = look(set_fd, events, room, waiting, &count);
-  if (ready == 0 && end != 0 && netmap_spin(waiting, count, end)) {
-    ready = look(set_fd, events, room, waiting, &count);
+static int look_and_wait(int set_fd, struct epoll_event *events, int room, uint64_t end,
+                         const sigset_t *mask, struct looked *l) {
+  int ready = look(set_fd, events, room, l);
+  if (ready == 0 && end != 0 && netmap_spin(l->waiting, l->count, end)) {
+    ready = look(set_fd, events, room, l);
   }
   if (ready || end == 0) {
     const int others = ask_system(set_fd, events + ready, room - ready, 0, mask);
@@ -206,7 +211,7 @@ static int wait_until(int set_fd, struct epoll_event *events, int room, uint64_t
   for (;;) {
     uint64_t left = 0;
     arm_all(set_fd, true);
-    ready = look(set_fd, events, room, waiting, &count);
+    ready = look(set_fd, events, room, l);
     const uint64_t now = netmap_clock_ns();
     if (ready == 0 && now < end) left = end - now < kSliceNs ? end - now : kSliceNs;
     const int others = ask_system(set_fd, events + ready, room - ready, left, mask);
@@ -216,9 +221,18 @@ static int wait_until(int set_fd, struct epoll_event *events, int room, uint64_t
     if (others < 0 && !ready) return others;
     if (others > 0) ready += others;
     if (ready) return ready;
-    ready = look(set_fd, events, room, waiting, &count); /* what woke it may have been a port's */
+    ready = look(set_fd, events, room, l); /* what woke it may have been a port's */
     if (ready || netmap_clock_ns() >= end) return ready;
   }
+}
+
+static int wait_until(int set_fd, struct epoll_event *events, int room, uint64_t end,
+                      const sigset_t *mask) {
+  struct looked l;
+  l.count = 0;
+  const int result = look_and_wait(set_fd, events, room, end, mask, &l);
+  let_go(&l);
+  return result;
 }
 
 EXPORT int epoll_pwait(int set_fd, struct epoll_event *events, int room, int timeout_ms,

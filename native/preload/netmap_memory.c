@@ -88,17 +88,23 @@ static void *map_port(const struct netmap_port *port, void *address, size_t leng
   return memory;
 }
 
-EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
-  const struct netmap_port *port = flags & MAP_ANONYMOUS ? NULL : netmap_port_of(fd);
+static void *map_any(void *address, size_t length, int protection, int flags, int fd,
+                     off_t offset) {
+  const uint32_t forks = netmap_forks;
+  struct netmap_port *port = flags & MAP_ANONYMOUS ? NULL : netmap_hold(fd);
   if (!port) return REAL(mmap)(address, length, protection, flags, fd, offset);
-  return map_port(port, address, length, protection, flags, offset);
+  void *memory = map_port(port, address, length, protection, flags, offset);
+  netmap_let_go(port, forks);
+  return memory;
+}
+
+EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+  return map_any(address, length, protection, flags, fd, offset);
 }
 
 EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int fd,
                     off64_t offset) {
-  const struct netmap_port *port = flags & MAP_ANONYMOUS ? NULL : netmap_port_of(fd);
-  if (!port) return REAL(mmap64)(address, length, protection, flags, fd, offset);
-  return map_port(port, address, length, protection, flags, offset);
+  return map_any(address, length, protection, flags, fd, offset);
 }
 
 EXPORT int munmap(void *address, size_t length) {

@@ -45,8 +45,11 @@ struct netmap_feed { /* what an engine fills, far from the end's own memory */
 };
 
 struct netmap_port {
+  struct netmap_port *next; /* of all there ever were */
+  uint32_t holds;           /* descriptors, and calls that are under way; 0: of nobody */
+  /* All from here on is new each time that it is used. */
   uint32_t references; /* descriptors; under netmap_lock() */
-  int poll_fd;         /* what the program has; duplicates are others */
+  int poll_fd;         /* a duplicate of the program's, of our own */
   bool registered, orphaned;
   bool no_tx_poll, do_rx_poll;
   int connection, memory;
@@ -68,10 +71,15 @@ __attribute__((format(printf, 1, 2))) void netmap_say(const char *format, ...);
 void netmap_lock(void);
 void netmap_unlock(void);
 bool netmap_in_vfork(void); /* a child that shares our memory: the tables are its parent's */
+/* May be gone the next moment, but for whoever holds it, or netmap_lock(). */
 struct netmap_port *netmap_port_of(int fd);
+/* The same, to be let go: it stays what it is for so long, whoever closes the descriptor.
+ * `forks`: netmap_forks as it was; a fork's child holds nothing for its parent's calls. */
+struct netmap_port *netmap_hold(int fd);
+void netmap_let_go(struct netmap_port *port, uint32_t forks);
 bool netmap_known(int fd); /* a port, or an epoll with ports in it */
 int netmap_open_device(int flags);
-/* Another descriptor of the same port, or none any more. */
+/* Another descriptor of the same port, which is held; or none any more. */
 void netmap_adopt(int fd, struct netmap_port *port);
 void netmap_forget(int fd);
 
@@ -103,14 +111,6 @@ bool netmap_feed_ready(struct netmap_port *port);
 bool netmap_feed_copy(struct netmap_port *port, struct netmap_end_ring *r);
 void netmap_feed_released(struct netmap_end_ring *r, uint32_t current, uint32_t slots);
 void netmap_feed_leave(struct netmap_port *port);
-
-/* netmap_wait.c: looks for BRICKS_SPIN_US at most; true when a port may have news. */
-struct netmap_waiting {
-  struct netmap_port *port;
-  short events; /* POLLIN, POLLOUT */
-};
-bool netmap_spin(const struct netmap_waiting *waiting, uint32_t count, uint64_t until_ns);
-uint64_t netmap_clock_ns(void);
 
 /* netmap_epoll.c */
 bool netmap_epoll_known(int fd);

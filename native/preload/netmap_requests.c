@@ -2,6 +2,7 @@
  * the legacy calls. Pipes are served; all else needs netmap's kernel module, and is refused with
  * a message and the errno that the module has for it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,15 +130,16 @@ static int find_info(struct netmap_port *port, const char *name, struct bricks_e
   }
   struct wish w = {.mode = NR_REG_ALL_NIC, .flags = NR_RX_RINGS_ONLY | NR_TX_RINGS_ONLY};
   snprintf(w.name, sizeof w.name, "%s", name);
-  const int fd = netmap_open_device(0);
-  struct netmap_port *asked = netmap_port_of(fd);
-  int result = asked ? open_port(asked, &w) : -1;
+  const uint32_t forks = netmap_forks;
+  const int fd = netmap_open_device(O_CLOEXEC);
+  struct netmap_port *asked = netmap_hold(fd);
+  if (!asked) return -1;
+  const int result = open_port(asked, &w);
   const int error = errno;
   if (result == 0) *reply = asked->reply;
-  if (asked) {
-    netmap_forget(fd);
-    REAL(close)(fd);
-  }
+  netmap_forget(fd);
+  REAL(close)(fd);
+  netmap_let_go(asked, forks);
   errno = error;
   return result;
 }

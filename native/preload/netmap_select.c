@@ -5,7 +5,7 @@
 #include <sys/select.h>
 #include <time.h>
 
-#include "preload/netmap_port.h"
+#include "preload/netmap_wait.h"
 
 enum { kFewDescriptors = 64 };
 

@@ -1,13 +1,13 @@
 /* libbricks-netmap: poll. Ports are looked at first; then for BRICKS_SPIN_US
  * microseconds (50) over and over; then the program sleeps on the events behind them. */
+#include "preload/netmap_wait.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "preload/netmap_port.h"
 
 enum {
   kPausesPerClock = 16,
@@ -77,37 +77,57 @@ bool netmap_spin(const struct netmap_waiting *waiting, uint32_t count, uint64_t 
 struct waiting_poll {
   struct pollfd *fds;
   nfds_t count;
-  struct pollfd *asked; /* of the system; ports ask for POLLIN */
-  struct netmap_waiting ports[kPortsMax];
+  struct pollfd *asked;      /* of the system; ports ask for POLLIN */
+  struct netmap_port **held; /* by their places in `fds`; NULL: no port */
+  uint32_t forks;
+  bool others; /* not all are ports */
   uint32_t port_count;
+  struct netmap_waiting ports[kPortsMax];
 };
 
-/* How many of the ports are ready; theirs and all others' revents are set. */
-static int look_at_ports(struct waiting_poll *w) {
-  int ready = 0;
+/* Descriptors that are closed and opened meanwhile are not looked up again, as with the system. */
+static void hold_ports(struct waiting_poll *w) {
+  w->forks = netmap_forks;
+  w->others = false;
   w->port_count = 0;
   for (nfds_t i = 0; i < w->count; ++i) {
-    struct netmap_port *port = netmap_port_of(w->fds[i].fd);
-    w->fds[i].revents = 0;
+    struct netmap_port *port = w->held[i] = netmap_hold(w->fds[i].fd);
     w->asked[i] = w->fds[i];
-    if (!port) continue;
+    if (!port) {
+      w->others = true;
+      continue;
+    }
+    w->asked[i].fd = port->poll_fd;
     w->asked[i].events = POLLIN;
-    w->fds[i].revents = netmap_look(port, w->fds[i].events);
-    ready += w->fds[i].revents != 0;
     if (w->port_count == kPortsMax) continue;
     w->ports[w->port_count++] = (struct netmap_waiting){port, w->fds[i].events};
+  }
+}
+
+static void let_ports_go(const struct waiting_poll *w) {
+  for (nfds_t i = 0; i < w->count; ++i) {
+    if (w->held[i]) netmap_let_go(w->held[i], w->forks);
+  }
+}
+
+/* How many of the ports are ready; theirs and all others' revents are set. */
+static int look_at_ports(const struct waiting_poll *w) {
+  int ready = 0;
+  for (nfds_t i = 0; i < w->count; ++i) {
+    w->fds[i].revents = w->held[i] ? netmap_look(w->held[i], w->fds[i].events) : 0;
+    ready += w->fds[i].revents != 0;
   }
   return ready;
 }
 
 /* What the system says of the other descriptors; -1 and errno. */
-static int ask_system(struct waiting_poll *w, const struct timespec *timeout,
+static int ask_system(const struct waiting_poll *w, const struct timespec *timeout,
                       const sigset_t *mask) {
   const int n = REAL(ppoll)(w->asked, w->count, timeout, mask);
   int ready = 0;
   if (n < 0) return n;
   for (nfds_t i = 0; n && i < w->count; ++i) {
-    if (netmap_port_of(w->fds[i].fd)) continue;
+    if (w->held[i]) continue;
     w->fds[i].revents = w->asked[i].revents;
     ready += w->asked[i].revents != 0;
   }
@@ -116,21 +136,19 @@ static int ask_system(struct waiting_poll *w, const struct timespec *timeout,
 
 static void arm_all(const struct waiting_poll *w) {
   for (nfds_t i = 0; i < w->count; ++i) {
-    struct netmap_port *port = netmap_port_of(w->fds[i].fd);
-    if (port) netmap_arm(port, w->fds[i].events);
+    if (w->held[i]) netmap_arm(w->held[i], w->fds[i].events);
   }
 }
 
 /* `all`: also what others before us have asked for and left unread. */
 static void disarm_all(const struct waiting_poll *w, bool all) {
   for (nfds_t i = 0; i < w->count; ++i) {
-    struct netmap_port *port = netmap_port_of(w->fds[i].fd);
-    if (port) netmap_disarm(port, all ? POLLIN | POLLOUT : w->fds[i].events);
+    if (w->held[i]) netmap_disarm(w->held[i], all ? POLLIN | POLLOUT : w->fds[i].events);
   }
 }
 
 /* One turn that may sleep until `end`: how many are ready, or -1. */
-static int sleep_once(struct waiting_poll *w, uint64_t end, const sigset_t *mask) {
+static int sleep_once(const struct waiting_poll *w, uint64_t end, const sigset_t *mask) {
   arm_all(w);
   int ready = look_at_ports(w);
   struct timespec left = {0, 0};
@@ -146,12 +164,24 @@ static int sleep_once(struct waiting_poll *w, uint64_t end, const sigset_t *mask
   return others < 0 ? others : ready + others;
 }
 
-static int poll_until(struct waiting_poll *w, uint64_t end, const sigset_t *mask) {
+/* UINT64_MAX: never; 0: at once. */
+static uint64_t end_of(const struct timespec *timeout) {
+  if (!timeout) return UINT64_MAX;
+  if (timeout->tv_sec == 0 && timeout->tv_nsec == 0) return 0;
+  const uint64_t now = netmap_clock_ns();
+  if ((uint64_t)timeout->tv_sec > (UINT64_MAX - now) / 1000000000u - 1) return UINT64_MAX;
+  return now + (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_nsec;
+}
+
+static int poll_until(const struct waiting_poll *w, const struct timespec *timeout,
+                      const sigset_t *mask) {
   int ready = look_at_ports(w);
+  if (ready && !w->others) return ready; /* nobody else to ask */
+  const uint64_t end = end_of(timeout);
   if (ready == 0 && end != 0 && netmap_spin(w->ports, w->port_count, end)) {
     ready = look_at_ports(w);
   }
-  if (ready && w->port_count == w->count) return ready; /* nobody else to ask */
+  if (ready && !w->others) return ready;
   if (ready || end == 0) {
     const struct timespec none = {0, 0};
     const int others = ask_system(w, &none, mask);
@@ -167,31 +197,33 @@ static int poll_until(struct waiting_poll *w, uint64_t end, const sigset_t *mask
   }
 }
 
-/* UINT64_MAX: never; 0: at once. */
-static uint64_t end_of(const struct timespec *timeout) {
-  if (!timeout) return UINT64_MAX;
-  if (timeout->tv_sec == 0 && timeout->tv_nsec == 0) return 0;
-  const uint64_t now = netmap_clock_ns();
-  if ((uint64_t)timeout->tv_sec > (UINT64_MAX - now) / 1000000000u - 1) return UINT64_MAX;
-  return now + (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_nsec;
-}
-
 static int poll_ports(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                       const sigset_t *mask) {
   struct pollfd few[kPortsMax];
-  struct waiting_poll w = {.fds = fds, .count = count, .asked = few};
+  struct netmap_port *held[kPortsMax];
+  struct waiting_poll w;
+  w.fds = fds;
+  w.count = count;
+  w.asked = few;
+  w.held = held;
   if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)) {
     errno = EINVAL;
     return -1;
   }
-  if (count > kPortsMax) w.asked = malloc(count * sizeof *w.asked);
-  if (!w.asked) {
-    errno = ENOMEM;
-    return -1;
+  void *many = count > kPortsMax ? malloc(count * (sizeof *w.held + sizeof *w.asked)) : NULL;
+  if (count > kPortsMax) {
+    if (!many) {
+      errno = ENOMEM;
+      return -1;
+    }
+    w.held = many;
+    w.asked = (struct pollfd *)(w.held + count);
   }
-  const int result = poll_until(&w, end_of(timeout), mask);
+  hold_ports(&w);
+  const int result = poll_until(&w, timeout, mask);
   const int error = errno;
-  if (w.asked != few) free(w.asked);
+  let_ports_go(&w);
+  free(many);
   errno = error;
   return result;
 }
