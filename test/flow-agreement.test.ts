@@ -1,13 +1,11 @@
 /**
  * `bricks flows` over every capture of the shared collection, against what tshark says and against
  * what other projects publish and AGREEMENT.tsv calls exact. Whatever differs has a row with its
- * reason in flow-agreement.tsv. UPDATE_GOLDEN=1 rewrites that file; reasons of new rows have to be
- * filled in by somebody who has looked at the packets.
+ * reason in flow-agreement.tsv (test/support/agreement.ts).
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { faultsOf } from './support/agreement.ts';
 import { addRow, type Counts, type FlowRows, listFlows } from './support/flow-rows.ts';
 import {
   addressHex,
@@ -17,11 +15,8 @@ import {
   sharedCaptures,
   table,
 } from './support/shared-captures.ts';
-import { root } from './support/source-tree.ts';
 
 const skip = capturesMissing;
-const update = process.env['UPDATE_GOLDEN'] === '1';
-const explanationFile = join(root, 'test/flow-agreement.tsv');
 
 /** capture -> what bricks says; undefined: it refuses the file. */
 const listed = new Map<string, readonly Row[] | undefined>();
@@ -135,39 +130,14 @@ function againstTotals(): Difference[] {
   });
 }
 
-/** Reasons by their short names, and the rows. */
-function explanations(): { head: string; reasons: Set<string>; rows: Map<string, string> } {
-  const lines = readFileSync(explanationFile, 'utf8').trimEnd().split('\n');
-  const head = lines.filter((line) => line.startsWith('#'));
-  const reasons = head.flatMap((line) => /^# (\S+): ./.exec(line)?.[1] ?? []);
-  const rows = lines
-    .filter((line) => !line.startsWith('#'))
-    .map((line): [string, string] => {
-      const cells = line.split('\t');
-      return [cells.slice(0, -1).join('\t'), cells.at(-1) ?? ''];
-    });
-  return { head: head.join('\n'), reasons: new Set(reasons), rows: new Map(rows) };
-}
-
 test('every difference has its reason, and every reason its difference', { skip }, (t) => {
   const captures = sharedCaptures();
   const peers = againstPeers();
   assert.ok(peers.compared > 300, `only ${peers.compared} of the peers' lists are compared`);
   const found = [...againstTshark(captures), ...peers.found, ...againstTotals()];
-  const { head, reasons, rows } = explanations();
-  const wanted = new Map(found.map((difference) => [difference.join('\t'), difference]));
-  if (update) {
-    const lines = [...wanted.keys()].map((key) => `${key}\t${rows.get(key) ?? 'UNEXPLAINED'}`);
-    writeFileSync(explanationFile, `${head}\n${lines.join('\n')}\n`);
-    return;
-  }
-  const faults = [
-    ...[...wanted.keys()].filter((key) => !rows.has(key)).map((key) => `unexplained: ${key}`),
-    ...[...rows.keys()].filter((key) => !wanted.has(key)).map((key) => `not so any more: ${key}`),
-    ...[...rows].filter(([, why]) => !reasons.has(why)).map(([key, why]) => `${why}? ${key}`),
-  ];
+  const faults = faultsOf('test/flow-agreement.tsv', found);
   t.diagnostic(
-    `${captures.length} captures, ${peers.compared} lists of peers, ${rows.size} reasons`,
+    `${captures.length} captures, ${peers.compared} lists of peers, ${found.length} differences`,
   );
   assert.equal(faults.slice(0, 60).join('\n'), '', `${faults.length} faults`);
 });

@@ -130,14 +130,12 @@ Next read_ipv4(Walk& walk) noexcept {
   const uint8_t* ip = walk.data + begin;
   const uint32_t header = (ip[0] & 15u) * 4;
   if (ip[0] >> 4 != 4) return walk.fail(HeaderFault::bad_version);
-  if (header < 20) return walk.fail(HeaderFault::bad_length);
+  // 0: the device was to fill it in when it cuts the packet up (segmentation offload).
+  const uint32_t total = load_be16(ip + 2);
+  if (header < 20 || (total != 0 && total < header)) return walk.fail(HeaderFault::bad_length);
   if (!walk.enter(4)) return Next::stop;
   walk.layers.protocol = walk.protocol = ip[9];
-  // 0: the device was to fill it in when it cuts the packet up (segmentation offload).
-  if (const uint32_t total = load_be16(ip + 2); total != 0) {
-    if (total < header) return walk.fail(HeaderFault::bad_length);
-    walk.claim(begin + total);
-  }
+  if (total != 0) walk.claim(begin + total);
   const uint32_t bits = load_be16(ip + 6);
   if ((bits & 0x3fff) &&
       !note_fragment(walk, load<uint16_t>(ip + 4), (bits & 0x1fff) * 8, bits & 0x2000)) {

@@ -184,7 +184,8 @@ TEST(decode_names_every_header_fault) {
   CHECK(fault(ip) == HeaderFault::bad_version);
   ip = inner4(kThere);
   put16(ip, 2, 19);
-  CHECK(fault(ip) == HeaderFault::bad_length);  // a total below its header
+  CHECK(fault(ip) == HeaderFault::bad_length);  // a total below its header: no flow is named
+  CHECK_EQ(decoded(ethernet(kThere, 0x0800, ip)).key.ip_version, 0);
   put16(ip, 2, 22);
   CHECK(fault(ip) == HeaderFault::bad_length);  // no room for ports
   put16(ip, 2, 4000);
