@@ -5,6 +5,7 @@ import type { Status } from '../engine/status.ts';
 import { BricksError, exitCodes } from '../errors.ts';
 import type { PluginDescription } from '../native/binding.ts';
 import { loadBinding, packageRoot } from '../native/load.ts';
+import { checkTypes, type TypeCheck } from '../plugins/check-types.ts';
 import { lookAtScript } from '../plugins/look.ts';
 import { DaemonClient } from '../shell/client.ts';
 import { type Arguments, type Command, helpOption, jsonOption, runDirOption } from './command.ts';
@@ -25,14 +26,16 @@ function begin(args: Arguments): number {
   return exitCodes.ok;
 }
 
-function describe(plugin: PluginDescription): string {
+function describe(plugin: PluginDescription, types: TypeCheck | undefined): string {
   const { name, kind, summary, events, protocols, options, figures } = plugin;
+  const checked = types?.checked === true ? `checked, ${types.how}` : `not checked: ${types?.how}`;
   const facts = [
     ['plugin', `${name} (${kind})`],
     ['summary', summary],
     ['events', events.join(' ')],
     ['protocols', protocols.join(' ')],
     ['figures', figures.join(' ')],
+    ['types', types === undefined ? '' : checked],
   ].filter(([, text]) => text !== '');
   const lines = facts.map(([what = '', text = '']) => `${what.padEnd(10)} ${text}\n`).join('');
   if (options.length === 0) return lines;
@@ -49,7 +52,9 @@ async function check(args: Arguments): Promise<number> {
   const file = resolve(wordOf(args, 'check', 'FILE'));
   const isScript = /\.(ts|js|mjs)$/.test(file);
   const plugin = isScript ? await lookAtScript(file) : loadBinding().lookAtPlugin(file);
-  process.stdout.write(args.flag('json') ? `${JSON.stringify(plugin)}\n` : describe(plugin));
+  const types = file.endsWith('.ts') ? checkTypes(file) : undefined;
+  const shown = types === undefined ? plugin : { ...plugin, types };
+  process.stdout.write(args.flag('json') ? `${JSON.stringify(shown)}\n` : describe(plugin, types));
   return exitCodes.ok;
 }
 
@@ -127,7 +132,8 @@ export const pluginCommand: Command = {
   details:
     'new makes a folder with a plugin that works, and its test; it says how to run that.\n' +
     'check loads a file without an engine and prints its events, options and\n' +
-    'figures, or what is wrong with it. list shows the plugins of the running daemon.\n' +
+    'figures, or what is wrong with it; of a file in TypeScript its types, too, where a\n' +
+    'package typescript is found. list shows the plugins of the running daemon.\n' +
     '--include prints the folder of bricks_plugin.h, for the C compiler.',
   options: {
     lang: { type: 'string', value: 'LANG', completes: languages, summary: 'c, lua or ts; lua' },

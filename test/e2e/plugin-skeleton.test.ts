@@ -18,7 +18,9 @@ for (const language of ['c', 'lua', 'ts'] as const) {
     const file = join(folder, `mine.${language}`);
     if (language !== 'c') {
       const looked = await world.run('bricks', ['plugin', 'check', file, '--json']);
-      assert.deepEqual(JSON.parse(looked.stdout).events, ['opening', 'packet', 'closing']);
+      const { events, types } = JSON.parse(looked.stdout);
+      assert.deepEqual(events, ['opening', 'packet', 'closing']);
+      assert.equal(types?.checked, language === 'ts' ? true : undefined, types?.how);
     }
     const [, command = ''] = /^test it: (.*)$/m.exec(made.stdout) ?? [];
     const ran = spawnSync('sh', ['-c', command], {
@@ -47,6 +49,28 @@ test('the test of a skeleton fails when its plugin does', async (t) => {
   const ran = spawnSync(join(folder, 'test'), { encoding: 'utf8', timeout: 50_000 });
   assert.notEqual(ran.status, 0);
   assert.match(ran.stderr, /errors: 10, not 0|packets/);
+});
+
+test('bricks plugin check: types of TypeScript, by line and column', async (t) => {
+  const world = useWorld(t);
+  const file = world.file(
+    'typed.ts',
+    `import { definePlugin } from 'bricks/plugin';
+export default definePlugin({
+  name: 'typed',
+  summary: 'asks for what there is not',
+  onPacket(event) {
+    event.dorp();
+    const bytes: string = event.length;
+  },
+});
+`,
+  );
+  const { code, stdout, stderr } = await world.run('bricks', ['plugin', 'check', file]);
+  assert.deepEqual([code, stdout], [3, '']);
+  assert.match(stderr, /typed\.ts: types:\n/);
+  assert.match(stderr, /typed\.ts:6:11: error TS2339: Property 'dorp' does not exist/);
+  assert.match(stderr, /typed\.ts:7:11: error TS2322: /);
 });
 
 test('bricks plugin check and list; what is wrong is named', async (t) => {
