@@ -72,7 +72,8 @@ function readable(output: string, folder: string): string {
       if (whole === '') return line;
       const path = join(folder, name);
       const shown = relative(process.cwd(), existsSync(path) ? path : name);
-      return `${shown.startsWith('..') ? path : shown}:${row}:${column}: ${line.slice(whole.length)}`;
+      const place = `${shown.startsWith('..') ? path : shown}:${row}:${column}`;
+      return `${place}: ${line.slice(whole.length)}`;
     })
     .join('\n');
 }
