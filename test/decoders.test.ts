@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readAgreement, reasonFaults } from './support/agreement.ts';
 import { capturesMissing, pcapFolder, table } from './support/shared-captures.ts';
 import { root } from './support/source-tree.ts';
 
@@ -150,14 +151,9 @@ function tsharkFacts(file: string): Set<string> {
 
 /** Rows `peer, file, who has it, what`, without their reasons. */
 function explained(peer: string): string[] {
-  return readFileSync(join(root, 'test/decoder-agreement.tsv'), 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith(`${peer}\t`))
-    .map((line) => {
-      assert.ok((line.split('\t')[4] ?? '').length > 10, `no reason: ${line}`);
-      return line.split('\t').slice(0, 4).join('\t');
-    })
-    .sort();
+  const agreement = readAgreement('test/decoder-agreement.tsv');
+  assert.deepEqual(reasonFaults(agreement), []);
+  return [...agreement.rows.keys()].filter((key) => key.startsWith(`${peer}\t`)).sort();
 }
 
 function differences(peer: string, file: string, ours: Set<string>, theirs: Set<string>) {

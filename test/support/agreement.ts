@@ -47,6 +47,17 @@ function rewrite(path: string, { head, rows }: Agreement, found: readonly string
   writeFileSync(join(root, path), `${[...heads, ...body].join('\n')}\n`);
 }
 
+/** Reasons that rows have and nobody has told, or whose number of rows is not what is said. */
+export function reasonFaults({ reasons, rows }: Agreement): string[] {
+  const counts = counted(rows.values());
+  return [
+    ...[...rows].filter(([, why]) => !reasons.has(why)).map(([key, why]) => `${why}? ${key}`),
+    ...[...reasons]
+      .filter(([why, count]) => counts.get(why) !== count)
+      .map(([why, count]) => `${why}: ${counts.get(why) ?? 0} rows, its line says ${count}`),
+  ];
+}
+
 /** What is wrong with the file at `path`, these being the differences that there are. */
 export function faultsOf(path: string, differences: readonly (readonly string[])[]): string[] {
   const found = [...new Set(differences.map((cells) => cells.join('\t')))];
@@ -55,15 +66,12 @@ export function faultsOf(path: string, differences: readonly (readonly string[])
     rewrite(path, known, found);
     return [];
   }
-  const { reasons, rows } = known;
   const wanted = new Set(found);
-  const counts = counted(rows.values());
   return [
-    ...found.filter((key) => !rows.has(key)).map((key) => `unexplained: ${key}`),
-    ...[...rows.keys()].filter((key) => !wanted.has(key)).map((key) => `not so any more: ${key}`),
-    ...[...rows].filter(([, why]) => !reasons.has(why)).map(([key, why]) => `${why}? ${key}`),
-    ...[...reasons]
-      .filter(([why, count]) => counts.get(why) !== count)
-      .map(([why, count]) => `${why}: ${counts.get(why) ?? 0} rows, its line says ${count}`),
+    ...found.filter((key) => !known.rows.has(key)).map((key) => `unexplained: ${key}`),
+    ...[...known.rows.keys()]
+      .filter((key) => !wanted.has(key))
+      .map((key) => `not so any more: ${key}`),
+    ...reasonFaults(known),
   ];
 }
