@@ -56,11 +56,15 @@ function quotedBy({ version, protocol, body }: IpHeader): Carried | undefined {
   return { type: version === 4 ? etherTypes.ipv4 : etherTypes.ipv6, body: body.from(8) };
 }
 
-/** Undefined where there is no IP header that makes sense. */
-export function sightingOf(
-  { linkType, data }: CaptureRecord,
-  { outer = false }: FlowOptions = {},
-): Sighting | undefined {
+/** The innermost (or, if so wanted, the outermost) header of a frame, and what is around it. */
+interface Walk {
+  readonly header: IpHeader;
+  readonly quoted: boolean;
+  readonly first: readonly string[];
+  readonly tenants: string;
+}
+
+function walk({ linkType, data }: CaptureRecord, outer: boolean): Walk | undefined {
   const first: string[] = [];
   let carried: Carried | undefined = ofLink(linkType, new Bytes(data));
   let quoted = false;
@@ -73,17 +77,64 @@ export function sightingOf(
     found = header;
     tenants += past.tenants ?? '';
     const { fragment } = header;
-    if (fragment?.isFirst === false)
-      return { flow: nameOf(header), part: fragment.datagram + tenants, first, tenants };
+    if (fragment?.isFirst === false) break;
     if (fragment !== undefined && !quoted) first.push(fragment.datagram + tenants);
     if (outer) break;
     const quote: Carried | undefined = quoted ? undefined : quotedBy(header);
     quoted ||= quote !== undefined;
     carried = quote ?? carriedBy(header.protocol, header.body);
   }
-  if (found === undefined || (outer && found.protocol !== 6 && found.protocol !== 17))
+  return found && { header: found, quoted, first, tenants };
+}
+
+/** Undefined where there is no IP header that makes sense. */
+export function sightingOf(
+  record: CaptureRecord,
+  { outer = false }: FlowOptions = {},
+): Sighting | undefined {
+  const walked = walk(record, outer);
+  if (walked === undefined) return undefined;
+  const { header, first, tenants } = walked;
+  const { fragment, protocol } = header;
+  if (fragment?.isFirst === false)
+    return { flow: nameOf(header), part: fragment.datagram + tenants, first, tenants };
+  if (outer && protocol !== 6 && protocol !== 17) return undefined;
+  return { flow: nameOf(header), first, tenants };
+}
+
+/** What one end of a TCP or UDP conversation says to the other. */
+export interface Said {
+  readonly isTcp: boolean;
+  /** Who says it: address and port. */
+  readonly by: string;
+  readonly ports: readonly [number, number];
+  /** TCP: of the first byte, and of flags the lowest six bits. */
+  readonly sequence: number;
+  readonly flags: number;
+  /** As far as it was captured. */
+  readonly payload: Buffer;
+}
+
+/** Of a frame's innermost IP packet; undefined in ICMP errors and where no header is there. */
+export function saidIn(record: CaptureRecord): Said | undefined {
+  const walked = walk(record, false);
+  const { protocol, source, body, fragment } = walked?.header ?? {};
+  const isTcp = protocol === 6;
+  if (body === undefined || walked?.quoted || fragment?.isFirst === false) return undefined;
+  if (!isTcp && protocol !== 17) return undefined;
+  const [from, to] = [body.u16(0), body.u16(2)];
+  const header = isTcp ? ((body.u8(12) ?? 0) >> 4) * 4 : 8;
+  if (from === undefined || to === undefined || header < 8 || body.length < header)
     return undefined;
-  return { flow: nameOf(found), first, tenants };
+  const rest = body.from(header);
+  return {
+    isTcp,
+    by: `${source}.${from}`,
+    ports: [from, to],
+    sequence: isTcp ? (body.u32(4) ?? 0) : 0,
+    flags: isTcp ? (body.u8(13) ?? 0) & 63 : 0,
+    payload: rest.data.subarray(rest.at, rest.end),
+  };
 }
 
 /**

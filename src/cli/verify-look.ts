@@ -6,7 +6,7 @@ import type { EngineStatus, Status } from '../engine/status.ts';
 import { BricksError } from '../errors.ts';
 import { DaemonClient } from '../shell/client.ts';
 import { groupsOf } from '../witness/shape.ts';
-import { Sightings } from '../witness/stream.ts';
+import { Sightings, type Wanted } from '../witness/stream.ts';
 import { clientProgram } from './cat.ts';
 
 /** What is still on its way through the engine when the taps end. */
@@ -20,8 +20,8 @@ class Observer {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  constructor(words: readonly string[], runDir: string, outer: boolean) {
-    this.sightings = new Sightings(outer);
+  constructor(words: readonly string[], runDir: string, wanted: Wanted) {
+    this.sightings = new Sightings(wanted);
     const child = spawn(clientProgram('bricks-observe'), words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, BRICKS_RUN_DIR: runDir },
@@ -90,9 +90,9 @@ export async function lookAt(
   const observers: Observer[] = [];
   const taps = new Map<string, Observer>();
   const outputs = new Map<string, Observer>();
-  let outer = false;
+  let wanted: Wanted = {};
   const observe = (...words: string[]): Observer => {
-    const made = new Observer([...words, String(sample)], runDir, outer);
+    const made = new Observer([...words, String(sample)], runDir, wanted);
     observers.push(made);
     return made;
   };
@@ -101,7 +101,8 @@ export async function lookAt(
     const running = before.engines.filter(({ state }) => state === 'running');
     const ledger = (await client.report('ledger')) as Ledger;
     const pipes = new Set<string>();
-    outer = running.some((engine) => groupsOf(engine).some((group) => group.rule.outer));
+    const rules = running.flatMap((engine) => groupsOf(engine).map(({ rule }) => rule));
+    wanted = { outer: rules.some(({ outer }) => outer), speech: rules.some(({ moves }) => moves) };
     const eachInput = (engine: EngineStatus): Set<string> =>
       new Set([
         ...engine.inputs.map(({ name }) => name),

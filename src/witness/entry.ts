@@ -1,5 +1,6 @@
 /** A packet that came in, what its flow is, and where it was found. */
 import { membershipsAmong, type Sighting } from '../capture/flow.ts';
+import type { MoveRule } from './move.ts';
 import type { Seen } from './stream.ts';
 
 export interface Entry {
@@ -19,6 +20,8 @@ export interface FlowRule {
   readonly outer: boolean;
   /** VLAN ids and tunnels' networks are part of it. */
   readonly tenant: boolean;
+  /** Where flows may go once it is seen what they speak. */
+  readonly moves?: readonly MoveRule[];
 }
 
 function sightingFor(seen: Seen, { outer, tenant }: FlowRule): Sighting | undefined {

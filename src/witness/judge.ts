@@ -3,6 +3,7 @@
  * the engine: packets are matched by time and bytes, flows are those of src/capture.
  */
 import { type Entry, entriesOf, type FlowRule } from './entry.ts';
+import { Moves } from './move.ts';
 import type { Seen, Sightings } from './stream.ts';
 
 export type FaultKind = 'split' | 'lost' | 'twice' | 'reordered' | 'changed' | 'foreign';
@@ -52,6 +53,7 @@ class Judge {
   readonly #inputs: readonly Sightings[];
   readonly #outputs: readonly { name: string; sightings: Sightings }[];
   readonly #times: number;
+  readonly #moves: Moves;
   /** flow -> outputs that it was seen at */
   readonly #homes = new Map<string, Set<number>>();
   /** Per output: where the first and the last match is. */
@@ -77,6 +79,11 @@ class Judge {
     this.#inputs = inputs;
     this.#outputs = outputs;
     this.#times = times;
+    this.#moves = new Moves(
+      rule.moves ?? [],
+      outputs.map(({ name }) => name),
+      inputs.map(({ gaps }) => gaps),
+    );
     this.#entries = inputs.map(({ seen }, input) => entriesOf(seen, input, rule));
     this.#matches = outputs.map(() => inputs.map(() => []));
   }
@@ -144,6 +151,10 @@ class Judge {
 
   judgeFlows(): void {
     const homes = this.#homes;
+    for (const entries of this.#entries) {
+      for (const [index, entry] of entries.entries()) this.#moves.add(entry, index);
+    }
+    const moved = this.#moves.lawful();
     this.#entries.forEach((entries) => {
       const last = new Map<string, number[]>(); // per sequence and output: how far it was
       for (const { seen, found, flow, sequence } of entries) {
@@ -151,7 +162,8 @@ class Judge {
         const home = homes.get(flow) ?? new Set<number>();
         homes.set(flow, home);
         for (const { output, at } of found) {
-          if (home.size > 0 && !home.has(output)) this.#say('split', seen, flow, [...home, output]);
+          const isElsewhere = home.size > 0 && !home.has(output) && !moved.has(flow);
+          if (isElsewhere) this.#say('split', seen, flow, [...home, output]);
           home.add(output);
           const reached = last.get(sequence) ?? [];
           last.set(sequence, reached);

@@ -1,5 +1,6 @@
 /** Which outputs must together have every packet of an input: the graph's balanced groups. */
 import type { FlowRule } from './entry.ts';
+import type { MoveRule } from './move.ts';
 
 export interface ShapeEngine {
   readonly name: string;
@@ -71,11 +72,30 @@ function behindDroppers(engine: ShapeEngine): [name: string, part: Part][] {
     .filter(([, part]) => !dropsIn(engine, part));
 }
 
-function ruleOf({ bricks }: ShapeEngine, part: Part): FlowRule {
-  const balancers = bricks.filter(({ id, kind }) => {
+/** Of `applications = { "tls=v{1" }`: all outputs behind the one that is named. */
+function movesOf(
+  engine: ShapeEngine,
+  { ways, options }: ShapeEngine['bricks'][number],
+): MoveRule[] {
+  const given = options['applications'];
+  const texts = Array.isArray(given) ? given.map(String) : [];
+  return texts.flatMap((text) => {
+    const [application = '', ...rest] = text.split('=');
+    const way = ways.find(({ link }) => link === rest.join('='));
+    if (way === undefined) return [];
+    const behind = way.brick === undefined ? [] : partsOf(engine, way.brick);
+    const outputs = way.brick === undefined ? [way.link] : behind.flatMap((part) => part.outputs);
+    return [{ application, outputs }];
+  });
+}
+
+function ruleOf(engine: ShapeEngine, part: Part): FlowRule {
+  const balancers = engine.bricks.filter(({ id, kind }) => {
     return kind === 'LoadBalancer' && part.bricks.includes(id);
   });
+  const moves = balancers.flatMap((brick) => movesOf(engine, brick));
   return {
+    ...(moves.length > 0 && { moves }),
     outer: balancers.some(({ options }) => options['key'] === 'outer'),
     tenant: balancers.some(({ options }) => options['tenant'] === true),
   };

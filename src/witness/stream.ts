@@ -1,6 +1,7 @@
 /** What native/client/observe.c writes: packets as somebody saw them, and how many he missed. */
 import { createHash } from 'node:crypto';
-import { type Sighting, sightingOf } from '../capture/flow.ts';
+import { type Sighting, saidIn, sightingOf } from '../capture/flow.ts';
+import { type Speech, speechOf } from './speech.ts';
 
 const headerBytes = 24;
 const frameBytesMax = 65_535;
@@ -13,6 +14,14 @@ export interface Seen {
   readonly outer: Sighting | undefined;
   readonly timeNs: bigint;
   readonly length: number;
+  /** Where somebody asks for it. */
+  readonly speech?: Speech;
+}
+
+/** What somebody will ask for beside the innermost flow. */
+export interface Wanted {
+  readonly outer?: boolean;
+  readonly speech?: boolean;
 }
 
 export class Sightings {
@@ -21,11 +30,10 @@ export class Sightings {
   readonly gaps: number[] = [];
   missed = 0;
   #rest: Buffer = Buffer.alloc(0);
-  readonly #outer: boolean;
+  readonly #wanted: Wanted;
 
-  /** `outer`: somebody will ask for outermost flows, too. */
-  constructor(outer = false) {
-    this.#outer = outer;
+  constructor(wanted: Wanted = {}) {
+    this.#wanted = wanted;
   }
 
   /** Takes in what has come; false when it is no such stream. */
@@ -54,12 +62,14 @@ export class Sightings {
     const frame = data.subarray(headerBytes, headerBytes + captured);
     const digest = createHash('sha1').update(frame).digest('base64');
     const record = { timestampNs: timeNs, linkType, data: frame, wireLength };
+    const said = this.#wanted.speech ? saidIn(record) : undefined;
     this.seen.push({
       id: `${timeNs} ${wireLength} ${digest}`,
       inner: sightingOf(record),
-      outer: this.#outer ? sightingOf(record, { outer: true }) : undefined,
+      outer: this.#wanted.outer ? sightingOf(record, { outer: true }) : undefined,
       timeNs,
       length: captured,
+      ...(said && { speech: speechOf(said) }),
     });
   }
 }

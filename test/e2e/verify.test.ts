@@ -9,6 +9,7 @@ import type { TimedFrame } from '../../src/traffic/conversations.ts';
 import { type Host, ip, protocols, udp } from '../../src/traffic/frames.ts';
 import { makeTraffic, pcapOf } from '../../src/traffic/traffic.ts';
 import { frameOfIp, vxlan } from '../../src/traffic/tunnels.ts';
+import { makeWebTraffic } from '../../src/traffic/web.ts';
 import { root } from '../support/source-tree.ts';
 import { until, useWorld, type World } from './world.ts';
 
@@ -33,6 +34,8 @@ interface Setup {
   readonly options?: string;
   /** A libpcap expression: packets that pass a Filter before the balancer. */
   readonly filter?: string;
+  /** A Session brick before the balancer says what flows speak. */
+  readonly sessions?: boolean;
   readonly frames?: readonly TimedFrame[];
 }
 
@@ -49,7 +52,10 @@ function inVxlan(frame: Buffer): Buffer {
 
 /** A capture replayed for ever at its own pace, balanced into three pipes that are read. */
 async function serve(world: World, setup: Setup = {}): Promise<void> {
-  const { fault, options = '{}', filter, frames } = setup;
+  const { fault, options = '{}', filter, sessions = false, frames } = setup;
+  const first = sessions
+    ? 'Brick.new("Session", { identify = true })'
+    : `Brick.new("Filter", { expression = "${filter ?? ''}" })`;
   const traffic = frames ?? makeTraffic({ seed: 21, flows: 200 });
   world.file('in.pcap', pcapOf(traffic));
   const port = `pcap:${world.folder}/in.pcap?loop=0&speed=1`;
@@ -57,12 +63,12 @@ async function serve(world: World, setup: Setup = {}): Promise<void> {
     Object.assign(world.env, { BRICKS_BUILD: 'faults', BRICKS_FAULT: fault });
   const script = world.file(
     'start.lua',
-    `first = Brick.new("Filter", { expression = "${filter ?? ''}" })
+    `first = ${first}
      first:connect_input("${port}") first:connect_output("link{0")
      lb = Brick.new("LoadBalancer", ${options})
      lb:connect_output("v{0", "v{1", "v{2")
      pe = PktEngine.new("e0")
-     if ${filter !== undefined} then
+     if ${filter !== undefined || sessions} then
        lb:connect_input("link}0") first:link(lb) pe:link(first)
      else
        lb:connect_input("${port}") pe:link(lb)
@@ -149,6 +155,26 @@ test('verify: who saw nothing has verified nothing, and says where', async (t) =
   assert.deepEqual(report.groups[0]?.unobservable, ['null:']);
 });
 
+const applications = '{ applications = { "tls=v{1", "dns=v{2", "http=v{0" } }';
+const web = (): TimedFrame[] =>
+  [...makeWebTraffic(24, 100), ...makeTraffic({ seed: 25, flows: 100 })].sort(
+    (a, b) => a.timeUs - b.timeUs,
+  );
+
+test('verify: a flow that goes where its application does is not split', async (t) => {
+  const world = useWorld(t);
+  await serve(world, { sessions: true, options: applications, frames: web() });
+  const { code, report } = await verify(world);
+  assert.equal(code, 0, JSON.stringify(report));
+  assert.ok((report.groups[0]?.matched ?? 0) > 100);
+  const status = await world.run('bricks', ['status', '--json']);
+  const { engines } = JSON.parse(status.stdout) as {
+    engines: { bricks: { kind: string; figures: Record<string, number> }[] }[];
+  };
+  const figures = engines[0]?.bricks.find(({ kind }) => kind === 'LoadBalancer')?.figures;
+  assert.ok((figures?.['steered'] ?? 0) > 10, JSON.stringify(figures));
+});
+
 const build = join('native', 'build', 'faults', 'bricks.node');
 
 test('a normal build has no faults in it', () => {
@@ -176,6 +202,8 @@ test('verify finds and names each fault of a build that has some, and exits 8', 
   assert.notEqual(readFileSync(join(root, build)).indexOf('BRICKS_FAULT'), -1);
   for (const [fault, kind, filter] of [
     ['flip:300', 'split', undefined],
+    // Among flows that may move.
+    ['flip:300', 'split', 'applications'],
     ['drop:300', 'lost', undefined],
     ['swap:100', 'reordered', undefined],
     ['bit:300', 'changed', undefined],
@@ -184,7 +212,9 @@ test('verify finds and names each fault of a build that has some, and exits 8', 
   ] as const) {
     await t.test(`${fault} ${filter ?? ''}`, async (each) => {
       const world = useWorld(each);
-      await serve(world, filter === undefined ? { fault } : { fault, filter });
+      const moving = { fault, sessions: true, options: applications, frames: web() };
+      const plain = filter === undefined ? { fault } : { fault, filter };
+      await serve(world, filter === 'applications' ? moving : plain);
       const { code, report } = await verify(world);
       const found = report.groups.flatMap(({ faults }) => faults).find((one) => one.kind === kind);
       assert.ok(found, JSON.stringify(report));

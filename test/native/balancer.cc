@@ -243,6 +243,14 @@ TEST(balancer_refuses_applications_by_name) {
   CHECK_EQ(code({"unknown=eth0{2"}), Code::invalid_argument);
   CHECK_EQ(code({"tls"}), Code::invalid_argument);
   CHECK_EQ(code({"tls=eth0{2", "tls=eth0{1"}), Code::invalid_argument);
+  // A flow of several sessions, which speak different things.
+  for (const auto& [name, value] :
+       {std::pair<const char*, OptionValue>{"tuple", int64_t{2}}, {"key", std::string("outer")}}) {
+    Options options;
+    options["applications"] = std::vector<std::string>{"tls=eth0{2"};
+    options[name] = value;
+    CHECK_EQ(world.set(names(4), options).code, Code::invalid_argument);
+  }
 }
 
 TEST(balancer_explains) {
