@@ -90,8 +90,8 @@ Status read_applications(const Options& options, BalancerOptions* made) {
   }
   if (made->rule.outer || made->rule.addresses_only) {
     return wrong(
-        "applications needs tuple = 4 and key = inner: else a flow is of several sessions, which may "
-        "speak different things");
+        "applications needs tuple = 4 and key = inner: else a flow is of several sessions, which "
+        "may speak different things");
   }
   made->by_application.assign(256, UINT16_MAX);
   for (const std::string& one : *given) {

@@ -12,7 +12,7 @@ const text = (pattern: RegExp): Sign => {
 const isAt = (ports: readonly number[], ...known: number[]): boolean =>
   ports.some((port) => known.includes(port));
 
-/** A header of twelve bytes with an opcode that there is, and one question where others would be. */
+/** A header of twelve bytes with an opcode that there is; elsewhere than at home one question. */
 const dns: Sign = (bytes, ports) => {
   if (bytes.length < 12) return false;
   const opcode = (bytes.readUInt16BE(2) >> 11) & 15;
