@@ -16,6 +16,7 @@ enum ScriptFlag : uint8_t {
   kScriptFrame = 8,     // the bytes begin with the frame, not with the payload
   kScriptIp6 = 16,      // of the packet
   kScriptDuplicate = 32,
+  kScriptIp4 = 64,  // of the packet; neither: it is none of IP
 };
 
 enum ScriptVerdict : uint32_t { kScriptDrop = 1 };

@@ -6,22 +6,23 @@
 
 namespace bricks {
 
-#define BRICKS_SCRIPT_CALLS(X) \
-  X(detach)                    \
-  X(take_over)                 \
-  X(drop)                      \
-  X(add_group)                 \
-  X(remove_group)              \
-  X(set_metadata)              \
-  X(get_metadata)              \
-  X(delete_metadata)           \
-  X(lock)                      \
-  X(unlock)                    \
-  X(set_output)                \
-  X(kill)                      \
-  X(open_child)                \
-  X(close_child)               \
-  X(fail) /* asynchronously: the event is over, its session is to count as failed */
+#define BRICKS_SCRIPT_CALLS(X)       \
+  X(detach)                          \
+  X(take_over)                       \
+  X(drop)                            \
+  X(add_group)                       \
+  X(remove_group)                    \
+  X(set_metadata)                    \
+  X(get_metadata)                    \
+  X(delete_metadata)                 \
+  X(lock)                            \
+  X(unlock)                          \
+  X(set_output)                      \
+  X(kill)                            \
+  X(open_child)                      \
+  X(close_child)                     \
+  X(community_id) /* of the event */ \
+  X(fail)         /* asynchronously: the event is over, its session is to count as failed */
 
 enum class ScriptCall : uint32_t {
 #define X(name) name,

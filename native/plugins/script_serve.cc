@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "plugins/script_worker.hh"
+#include "wire/community_id.hh"
 
 namespace bricks {
 
@@ -80,6 +81,9 @@ void ScriptWorker::serve(ScriptRequest* request, bricks_event& event) noexcept {
     case ScriptCall::close_child:
       code = host.close_child(session);
       break;
+    case ScriptCall::community_id:
+      code = community_id(request, event);
+      break;
     case ScriptCall::fail:
       break;
   }
@@ -112,6 +116,16 @@ int ScriptWorker::get_metadata(ScriptRequest* request, bricks_session* session) 
   if (size) std::memcpy(ring_->call_bytes() + kKeyBytes, value, size);
   request->type = type;
   request->value_bytes = static_cast<uint32_t>(size);
+  return BRICKS_DONE;
+}
+
+int ScriptWorker::community_id(ScriptRequest* request, const bricks_event& event) noexcept {
+  char text[kCommunityIdSize];
+  const int code = host_.calls()->community_id(&event, text);
+  if (code != BRICKS_DONE) return code;
+  request->type = BRICKS_BYTES;
+  request->value_bytes = static_cast<uint32_t>(std::strlen(text));
+  std::memcpy(ring_->call_bytes() + kKeyBytes, text, request->value_bytes);
   return BRICKS_DONE;
 }
 

@@ -59,6 +59,7 @@ class ScriptWorker {
   void serve(ScriptRequest* request, bricks_event& event) noexcept;
   int set_metadata(const ScriptRequest& request, bricks_session* session) noexcept;
   int get_metadata(ScriptRequest* request, bricks_session* session) noexcept;
+  int community_id(ScriptRequest* request, const bricks_event& event) noexcept;
   int open_child(ScriptRequest* request, bricks_session* parent) noexcept;
   bricks_session* session_of(uint64_t id, const bricks_event& event) const noexcept;
   int apply(const ScriptLater::Entry& entry, bricks_event& event) noexcept;

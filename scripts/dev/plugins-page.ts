@@ -28,8 +28,8 @@ of the daemon's folder.
 
 Ready to use, each in one file: \`examples/plugins\` has a stateful firewall, a flow logger
 (Zeek's conn.log as JSON, with Community ID), a TLS policy (server names and JA4, TLS and QUIC) and
-others; most in two languages, whose tests are
-the same. \`bricks plugin new NAME --lang c|lua|ts\` begins one of your own, with a
+others; each in C and Lua, the flow logger in TypeScript, too, and what they write is the
+same. \`bricks plugin new NAME --lang c|lua|ts\` begins one of your own, with a
 test that passes; \`bricks plugin check FILE\` looks at a file without an engine.
 
 What a session speaks is found out by content, where a plugin wants records, or where

@@ -50,7 +50,8 @@ export interface Packet {
   readonly transport: number;
   readonly payload: number;
   readonly payloadLength: number;
-  readonly ipVersion: 4 | 6;
+  /** 0: it is none of IP. */
+  readonly ipVersion: 0 | 4 | 6;
   readonly protocol: number;
   readonly tcpFlags: number;
   readonly direction: Direction;
@@ -149,10 +150,14 @@ export interface PluginEvent<Context = unknown> {
   readonly offset: number;
   /** bricks_close_reason, bricks_gap_reason or bricks_conflict_reason. */
   readonly reason: number;
+  /** The same in words, as in Lua: 'fin', 'timeout_active', ... `undefined`: of other events. */
+  readonly reasonName: string | undefined;
   /** `protocol`: what a decoder has read. */
   readonly record: ProtocolRecord | undefined;
   /** `conflict`: both versions. */
   readonly conflict: Conflict | undefined;
+  /** The session's, ICMP's of this packet. `undefined`: asynchronously, outside of callbacks. */
+  communityId(): string | undefined;
   /** Its packet goes nowhere. `wrongState`: it has none. Asynchronously: the session's next one. */
   drop(): number;
 }

@@ -5,6 +5,7 @@ import { type Call, callBytes, calls, keyBytes, valueTypes } from './layout.ts';
 import type { Ring } from './ring.ts';
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 interface Written {
   readonly type: number;
@@ -62,6 +63,12 @@ export class EngineCalls {
       default:
         return ring.u8.slice(at, at + (this.#answer[1] as number));
     }
+  }
+
+  communityId(ring: Ring, event: number, session: number): string | undefined {
+    if (this.call(calls.community_id, event, session) !== 0) return undefined;
+    const at = ring.callAt + keyBytes;
+    return decoder.decode(ring.u8.subarray(at, at + (this.#answer[1] as number)));
   }
 
   delete(ring: Ring, event: number, session: number, key: string): number {

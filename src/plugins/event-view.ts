@@ -13,6 +13,7 @@ import {
   eventNames,
   flags,
   positionBytes,
+  reasonNames,
   verdictDrop,
 } from './layout.ts';
 import { PacketView } from './packet-view.ts';
@@ -93,6 +94,11 @@ export class EventView implements PluginEvent {
   get reason(): number {
     return this.#ring.u16[(this.#base + at.reason) >>> 1] as number;
   }
+  get reasonName(): string | undefined {
+    const { type } = this;
+    if (type !== 'closing' && type !== 'gap' && type !== 'conflict') return undefined;
+    return reasonNames[type][this.reason];
+  }
   get payload(): Uint8Array {
     if (this.type === 'protocol' || this.type === 'conflict') return nothing;
     const skipped = this.#flag(flags.frame) ? this.#packet.payload : 0;
@@ -123,6 +129,10 @@ export class EventView implements PluginEvent {
       nowDigest: this.#ring.u64[(begin >>> 3) + 1] as bigint,
       delivered: this.reason === conflictDelivered,
     };
+  }
+
+  communityId(): string | undefined {
+    return this.#calls.communityId(this.#ring, this.session.index, this.session.id);
   }
 
   drop(): number {

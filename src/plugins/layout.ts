@@ -54,6 +54,7 @@ export const flags = {
   frame: 8,
   ip6: 16,
   duplicate: 32,
+  ip4: 64,
 } as const;
 export const verdictDrop = 1;
 
@@ -73,7 +74,8 @@ export const calls = {
   kill: 11,
   open_child: 12,
   close_child: 13,
-  fail: 14,
+  community_id: 14,
+  fail: 15,
 } as const;
 export type Call = (typeof calls)[keyof typeof calls];
 
@@ -91,5 +93,27 @@ export const eventNames = [
 export const closing = 6;
 /** bricks_conflict_reason. */
 export const conflictDelivered = 1;
+/** Names of bricks_close_reason, bricks_gap_reason and bricks_conflict_reason, by number. */
+export const reasonNames = {
+  closing: [
+    'none',
+    'fin',
+    'rst',
+    'timeout_opening',
+    'timeout_active',
+    'timeout_closing',
+    'evicted_lru',
+    'evicted_memcap',
+    'reused_tuple',
+    'plugin_kill',
+    'poisoned',
+    'admin',
+    'shutdown',
+    'eof',
+    'parent',
+  ],
+  gap: [undefined, 'ack_passed', 'cap', 'flush', 'timeout', 'midstream', 'depth', 'urgent'],
+  conflict: [undefined, 'delivered', 'waiting'],
+} as const;
 /** bricks_value_type. */
 export const valueTypes = { opaque: 0, bytes: 1, integer: 2, number: 3, boolean: 4 } as const;

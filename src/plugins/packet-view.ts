@@ -34,8 +34,8 @@ export class PacketView implements Packet {
   get payloadLength(): number {
     return this.ring.u16[(this.base + at.payload_length) >>> 1] as number;
   }
-  get ipVersion(): 4 | 6 {
-    return this.#flag(flags.ip6) ? 6 : 4;
+  get ipVersion(): 0 | 4 | 6 {
+    return this.#flag(flags.ip4) ? 4 : this.#flag(flags.ip6) ? 6 : 0;
   }
   get protocol(): number {
     return this.ring.u8[this.base + at.packet_protocol] as number;

@@ -9,7 +9,8 @@ import { type Ring, wide } from './ring.ts';
 const states: readonly SessionState[] = ['closed', 'opening', 'active', 'closing', 'closed'];
 
 function addressText(bytes: Uint8Array, from: number, version: number): string {
-  if (version !== 6) return bytes.subarray(from, from + 4).join('.');
+  if (version === 4) return bytes.subarray(from, from + 4).join('.');
+  if (version !== 6) return '';
   const groups = Array.from({ length: 8 }, (_, i) =>
     (((bytes[from + 2 * i] as number) << 8) | (bytes[from + 2 * i + 1] as number)).toString(16),
   );
@@ -22,6 +23,9 @@ function addressText(bytes: Uint8Array, from: number, version: number): string {
   }
   if (best.length === 1) return groups.join(':');
   const { begin, length } = best;
+  // An IPv4 address within, as inet_ntop has it.
+  if (begin === 0 && (length === 6 || (length === 5 && groups[5] === 'ffff')))
+    return `${length === 6 ? '::' : '::ffff:'}${bytes.subarray(from + 12, from + 16).join('.')}`;
   return `${groups.slice(0, begin).join(':')}::${groups.slice(begin + length).join(':')}`;
 }
 

@@ -1,9 +1,11 @@
 /** Ready plugins through whole programs, and what lists of plugins refuse, reload and report. */
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Status } from '../../src/engine/status.ts';
 import { makeTraffic, pcapOf } from '../../src/traffic/traffic.ts';
+import { capturesMissing, pcapFolder } from '../support/shared-captures.ts';
 import { root } from '../support/source-tree.ts';
 import { until, useWorld, type World } from './world.ts';
 
@@ -77,8 +79,7 @@ test('flow logger in C and in Lua: the flows of bricks flows', { skip: unbuilt }
   const world = useWorld(t);
   const input = world.file('in.pcap', pcapOf(makeTraffic({ seed, flows: 60, packets: 3000 })));
   const c = await play(world, built('flow_logger'), '', input);
-  const lua = await play(world, example('flow_logger.lua'), '', input);
-  assert.deepEqual(lua, c, `seed ${seed}`);
+  assert.deepEqual(await play(world, example('flow_logger.lua'), '', input), c, `seed ${seed}`);
   assert.match(c.counts, /^0\t0\t0\t/);
   const { stdout } = await world.run('bricks', ['flows', '-q', input]);
   const flows = stdout
@@ -97,6 +98,50 @@ test('flow logger in C and in Lua: the flows of bricks flows', { skip: unbuilt }
   const seen = rows.filter(([, , , proto]) => proto === 'tcp' || proto === 'udp');
   assert.ok(expected.length > 40);
   assert.deepEqual(seen.sort(), expected.sort());
+});
+
+/** Captures that have ICMP, IPv6, fragments, tunnels, resets and lost segments. */
+const different = [
+  'wireshark-2013/dns+icmp.pcapng',
+  'dnscap/dnso1tcp-bighole.pcap',
+  'tcpdump/bigtcp-ipv6-vxlan-ipv6.pcap',
+  'tcpdump/tcp_rst_data.pcap',
+  'tcpdump/icmpv6.pcap',
+  'tcpdump/LINKTYPE_RAW_ipv6.pcap',
+  'nDPI/ipv6_in_gtp.pcap',
+  'nDPI/dns_fragmented.pcap',
+].map((name) => join(pcapFolder, 'pcap', name));
+
+test('flow logger in C, Lua and TypeScript, in one Session: byte for byte the same', {
+  skip: unbuilt,
+}, async (t) => {
+  const world = useWorld(t);
+  const made = world.file('in.pcap', pcapOf(makeTraffic({ seed, flows: 60, packets: 3000 })));
+  const captures = [made, ...(capturesMissing === false ? different : [])];
+  if (capturesMissing !== false) t.diagnostic(`made traffic only: ${capturesMissing}`);
+  const files = [built('flow_logger'), example('flow_logger.lua'), example('flow_logger.ts')];
+  const log = (capture: number, file: number): string => `${world.folder}/${capture}-${file}.log`;
+  const script = captures.map((capture, i) => {
+    const plugins = files.map(
+      (path, k) => `{ "${path}", name = "p${k}", options = { file = "${log(i, k)}" } }`,
+    );
+    return `do
+      local s = Brick.new("Session", { midstream = true, plugins = { ${plugins.join()} } })
+      s:connect_input("pcap:${capture}"):connect_output("null:")
+      local pe = PktEngine.new("e${i}")
+      pe:link(s) pe:start() pe:wait(30) pe:stop() pe:delete()
+    end\n`;
+  });
+  const played = await world.run('bricks', ['-f', world.file('three.lua', script.join(''))]);
+  assert.equal(played.code, 0, played.stderr);
+  let lines = 0;
+  captures.forEach((capture, i) => {
+    const [c = '', lua, script] = files.map((_, k) => readFileSync(log(i, k), 'utf8'));
+    assert.equal(lua, c, `Lua, ${capture}, seed ${seed}`);
+    assert.equal(script, c, `TypeScript, ${capture}, seed ${seed}`);
+    lines += c.split('\n').length - 1;
+  });
+  assert.ok(lines >= 60, `${lines} lines`);
 });
 
 test('a list says what is wrong with it, and nothing has changed', { skip: unbuilt }, async (t) => {

@@ -1,11 +1,12 @@
 /** Types of plugins, where there is a compiler, where there is none, and where it does not run. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BricksError } from '../../../src/errors.ts';
 import { checkTypes } from '../../../src/plugins/check-types.ts';
+import { root } from '../../support/source-tree.ts';
 
 function write(t: TestContext, text: string): { folder: string; file: string } {
   const folder = mkdtempSync(join(tmpdir(), 'bricks-types-test-'));
@@ -37,6 +38,13 @@ test('types that fit, and types that do not', (t) => {
       return true;
     },
   );
+});
+
+test('types of the examples fit', () => {
+  const folder = join(root, 'examples/plugins');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  assert.ok(files.length > 0);
+  for (const name of files) assert.ok(checkTypes(join(folder, name)).checked, name);
 });
 
 test('no compiler: it says so, and what to do', (t) => {

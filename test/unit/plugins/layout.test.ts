@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadBinding } from '../../../src/native/load.ts';
 import { codes } from '../../../src/plugins/api.ts';
-import { at, calls, eventBytes, eventNames } from '../../../src/plugins/layout.ts';
+import { at, calls, eventBytes, eventNames, reasonNames } from '../../../src/plugins/layout.ts';
 import { protocolNames, RecordReader, recordKinds } from '../../../src/plugins/records.ts';
 import { readSource } from '../../support/source-tree.ts';
 
@@ -44,6 +44,17 @@ test('events, protocols, records and errors are those of the headers', () => {
   const numbers = [...source.matchAll(/BRICKS_\w+ = (-?\d+)/g)].map(([, number]) => Number(number));
   // The header has more: those of the packet IO library.
   for (const code of Object.values(codes)) assert.ok(numbers.includes(code), String(code));
+});
+
+test('reasons are those of the headers, in words', () => {
+  for (const [event, prefix, file] of [
+    ['closing', 'BRICKS_CLOSE_', 'bricks_session.h'],
+    ['gap', 'BRICKS_GAP_', 'bricks_event.h'],
+    ['conflict', 'BRICKS_CONFLICT_', 'bricks_event.h'],
+  ] as const) {
+    const names = reasonNames[event].map((name) => name?.replaceAll('_', ''));
+    assert.deepEqual([...enumOf(`native/abi/${file}`, prefix)], names);
+  }
 });
 
 test('a record is read from its copy', () => {
