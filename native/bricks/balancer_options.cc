@@ -12,9 +12,9 @@ constexpr OptionDescriptor kOptions[] = {
     {"placement", OptionType::text, "consistent", 0, 0, "consistent|least_loaded|modulo",
      "where a new flow goes: by weighted rendezvous hashing; to the output with the fewest live "
      "sessions for its weight; or as packet-bricks did, hash modulo outputs"},
-    {"pin", OptionType::boolean, "", 0, 0, nullptr,
-     "a live flow keeps its output when outputs come and go; true where none is given, but false "
-     "with placement modulo, which is the same for every packet then"},
+    {"pin", OptionType::boolean, "placement!=modulo", 0, 0, nullptr,
+     "a live flow keeps its output when outputs come and go; without, placement modulo is the same "
+     "for every packet"},
     {"key", OptionType::text, "inner", 0, 0, "inner|outer",
      "which flow of a tunnelled packet counts: the innermost or the outermost"},
     {"tuple", OptionType::integer, "4", 2, 4, nullptr,

@@ -193,6 +193,8 @@ bool convert(const OptionDescriptor& option, OptionValue* value) {
 }
 
 bool has_default(const OptionDescriptor& option) {
+  // What goes by another option's value, "NAME!=VALUE", is for whoever looks at that one, too.
+  if (std::string_view(option.default_value).find("!=") != std::string_view::npos) return false;
   const bool may_be_empty = option.type == OptionType::text ||
                             option.type == OptionType::text_list ||
                             option.type == OptionType::number_list;

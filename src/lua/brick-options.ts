@@ -50,6 +50,19 @@ export function checkedOptions(context: ApiContext, kind: string, options: Optio
 }
 
 /**
+ * Options as they hold: with those that nobody has given and whose default goes by another one
+ * ("placement!=modulo").
+ */
+export function effectiveOptions(context: ApiContext, kind: string, options: Options): Options {
+  const made: Options = { ...options };
+  for (const option of context.rules.kinds.get(kind)?.options ?? []) {
+    const [, other, value] = /^(\w+)!=(\w+)$/.exec(option.default) ?? [];
+    if (other !== undefined) made[option.name] ??= made[other] !== value;
+  }
+  return made;
+}
+
+/**
  * The second argument of Brick.new: a table of options, or packet-bricks' split mode, which only a
  * LoadBalancer heeds: 2 is the 2-tuple, everything else the 4-tuple.
  */

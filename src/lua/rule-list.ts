@@ -6,6 +6,7 @@ import { BricksError } from '../errors.ts';
 import type { Brick } from '../flow/brick.ts';
 import type { NativeBinding, Options, RuleInfo } from '../native/binding.ts';
 import type { ApiContext } from './api.ts';
+import { effectiveOptions } from './brick-options.ts';
 import { type LuaValue, type Result, TableValue, typeName } from './values.ts';
 
 const key = 'rules';
@@ -125,7 +126,8 @@ function fieldsOf(rule: RuleInfo): Options {
 /** For b:get(): the rules themselves in place of the number of their list. */
 export function optionsWithRules(context: ApiContext, brick: Brick): Result {
   const list = brick.options[key];
-  if (typeof list !== 'number' || !takesRules(context, brick.kind)) return { ...brick.options };
+  const options = effectiveOptions(context, brick.kind, brick.options);
+  if (typeof list !== 'number' || !takesRules(context, brick.kind)) return options;
   const rules = context.binding.listRules(list).map(fieldsOf);
-  return { ...brick.options, [key]: rules } as unknown as Result;
+  return { ...options, [key]: rules } as unknown as Result;
 }
