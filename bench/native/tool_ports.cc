@@ -52,22 +52,24 @@ class Passing {
   std::shared_ptr<Engine> engine_;
 };
 
-// Nanoseconds the thread of that name has been running on a core.
+// Nanoseconds the thread of that name has been running on a core. It names itself once it runs.
 double busy_nanos(const std::string& thread) {
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string name;
-    std::ifstream(task.path() / "comm") >> name;
-    if (name != thread) continue;
-    double nanos = 0;
-    std::ifstream(task.path() / "schedstat") >> nanos;
-    return nanos;
+  for (int tries = 0; tries < 1000; ++tries, usleep(1000)) {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::ifstream(task.path() / "comm") >> name;
+      if (name != thread) continue;
+      double nanos = 0;
+      std::ifstream(task.path() / "schedstat") >> nanos;
+      return nanos;
+    }
   }
   std::fprintf(stderr, "bench: there is no thread %s\n", thread.c_str());
   std::exit(1);
 }
 
-// In a network namespace of this thread's own. By the time that the writer's thread, which makes a
-// system call for each packet, has had a core.
+// In a network namespace of this thread's own. By the time that the writer's thread, which makes
+// the system calls, has had a core.
 void measure_tap(Figures& figures) {
   if (unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", W_OK) != 0) {
     std::fprintf(stderr, "bench: tap left out: it takes root and /dev/net/tun\n");

@@ -1,6 +1,6 @@
 // The tap: scheme. Output: an interface whose packets are the output's, for any tool's -i NAME.
-// Input: what programs of this machine send to it. The system calls, one a packet, are made by
-// threads of their own.
+// Input: what programs of this machine send to it. The system calls are made by threads of their
+// own: for reading one a packet, for writing one a batch where the system has io_uring.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
@@ -18,6 +19,7 @@
 #include "ports/port_schemes.hh"
 #include "ports/queued_output.hh"
 #include "ports/tap_device.hh"
+#include "ports/write_ring.hh"
 
 namespace bricks {
 namespace {
@@ -39,31 +41,29 @@ constexpr OptionDescriptor kOptions[] = {
 class TapSink final : public FrameSink {
  public:
   Status open(const std::string& name, const TapSettings& settings) {
-    return device_.open(name, settings);
+    Status status = device_.open(name, settings);
+    if (!status.ok()) return status;
+    if (const Status ring = ring_.open(kWritesMax); !ring.ok()) {
+      single_ = ring.message;
+      alone_ = true;
+    }
+    return status;
   }
 
   bool work(FrameQueue& queue, const FrameNews&, FrameTally& tally) noexcept override {
-    uint64_t packets = 0, bytes = 0, failed = 0, full = 0;
-    for (uint32_t i = 0; i < kWritesMax; ++i) {
-      const FrameRecord* record = queue.at(&at_);
+    uint32_t count = 0;
+    uint64_t at = at_;
+    for (; count < kWritesMax; ++count) {
+      const FrameRecord* record = queue.at(&at);
       if (!record) break;
-      const ssize_t n = write(device_.fd(), record->data(), record->length);
-      if (n >= 0) {
-        ++packets;
-        bytes += record->length;
-      } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
-        ++full;
-      } else {
-        error_.store(errno, std::memory_order_relaxed);
-        ++failed;
-      }
-      at_ += FrameQueue::size_of(record->length);
+      frames_[count] = {const_cast<uint8_t*>(record->data()), record->length};
+      at += FrameQueue::size_of(record->length);
     }
-    if (packets + failed + full == 0) return false;
+    if (count == 0) return false;
+    at_ = at;
+    for (uint32_t i = write_together(count); i < count; ++i) results_[i] = write_one(frames_[i]);
+    tell(count, tally);
     queue.release(at_);
-    if (packets) tally.deliver(packets, bytes);
-    if (failed) tally.drop(Drop::transmit_failed, failed);
-    if (full) tally.drop(Drop::transmit_full, full);
     return true;
   }
   int sleep_on(std::vector<pollfd>&) noexcept override { return -1; }
@@ -80,11 +80,53 @@ class TapSink final : public FrameSink {
     return status.message;
   }
   std::string describe() const override {
-    return "TAP interface " + device_.name() + ", a writer thread";
+    std::string text = "TAP interface " + device_.name() + ", a writer thread";
+    if (alone_.load(std::memory_order_relaxed)) text += ", a system call a packet";
+    return single_.empty() ? text : text + " (" + single_ + ")";
   }
 
  private:
+  // How many of the frames the ring has dealt with. A ring that the system does not serve for this
+  // device is given up.
+  uint32_t write_together(uint32_t count) noexcept {
+    if (!ring_.is_open()) return 0;
+    uint32_t done = ring_.write(device_.fd(), frames_.data(), count, results_.data());
+    const bool served = done == count && results_[0] != -EOPNOTSUPP;
+    if (served) return done;
+    while (done > 0 && results_[done - 1] == -EOPNOTSUPP) --done;
+    ring_.close();
+    alone_.store(true, std::memory_order_relaxed);
+    return done;
+  }
+  int32_t write_one(const iovec& frame) noexcept {
+    const ssize_t n = write(device_.fd(), frame.iov_base, frame.iov_len);
+    return n < 0 ? -errno : static_cast<int32_t>(n);
+  }
+  void tell(uint32_t count, FrameTally& tally) noexcept {
+    uint64_t packets = 0, bytes = 0, failed = 0, full = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      const int error = -results_[i];
+      if (error <= 0) {
+        ++packets;
+        bytes += frames_[i].iov_len;
+      } else if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) {
+        ++full;
+      } else {
+        error_.store(error, std::memory_order_relaxed);
+        ++failed;
+      }
+    }
+    if (packets) tally.deliver(packets, bytes);
+    if (failed) tally.drop(Drop::transmit_failed, failed);
+    if (full) tally.drop(Drop::transmit_full, full);
+  }
+
   TapDevice device_;
+  WriteRing ring_;
+  std::string single_;  // why there is no ring
+  std::atomic<bool> alone_{false};
+  std::array<iovec, kWritesMax> frames_{};
+  std::array<int32_t, kWritesMax> results_{};
   uint64_t at_ = 0;
   std::atomic<int> error_{0};
   int told_ = 0;

@@ -83,6 +83,26 @@ static bool take_head(struct netmap_port *port, struct netmap_end_ring *r, uint3
   return false;
 }
 
+/* What the other side has just let go of lies in its core's cache. Asked for all at once, the lines
+ * come while the program works on the first of them; one by one, each would be waited for. */
+static inline void ask_for(const struct netmap_end_ring *r, uint32_t from, uint32_t to,
+                           bool to_write) {
+  enum { kSlotsALine = 64 / sizeof(struct netmap_slot) };
+  const uint32_t count = distance(r, from, to);
+  if (count >= r->slots) return; /* what is shared may have changed since it was looked at */
+  for (uint32_t i = 0; i < count; i += kSlotsALine) {
+    const uint32_t at = from + i < r->slots ? from + i : from + i - r->slots;
+    const struct netmap_slot *slot = &r->shared->slot[at];
+#if defined(__x86_64__)
+    if (to_write) { /* the builtin asks for a copy to read where the target is so old */
+      __asm__ volatile("prefetchw %0" : : "m"(*slot));
+      continue;
+    }
+#endif
+    __builtin_prefetch(slot, to_write);
+  }
+}
+
 bool netmap_sync_tx(struct netmap_port *port, struct netmap_end_ring *r) {
   struct netmap_ring *shared = r->shared;
   uint32_t head;
@@ -105,6 +125,7 @@ bool netmap_sync_tx(struct netmap_port *port, struct netmap_end_ring *r) {
   const uint32_t tail = r->state->tail;
   if (given_back < r->slots &&
       distance(r, tail, before(r, given_back)) <= distance(r, tail, before(r, end))) {
+    ask_for(r, tail, before(r, given_back), true);
     r->state->tail = before(r, given_back);
   }
   r->ring->tail = r->state->tail;
@@ -138,6 +159,7 @@ bool netmap_sync_rx(struct netmap_port *port, struct netmap_end_ring *r) {
   const uint32_t end = __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE);
   if (end != tail && end < r->slots && current < r->slots &&
       distance(r, current, end) >= distance(r, current, tail)) {
+    ask_for(r, tail, end, false);
     r->state->tail = end;
     set_time(r->ring);
   }

@@ -3,9 +3,11 @@
 #include <sys/wait.h>
 
 #include "check.hh"
+#include "no_io_uring.hh"
 #include "packet_network.hh"
 #include "port_conformance.hh"
 #include "ports/port_registry.hh"
+#include "ports/write_ring.hh"
 
 using namespace bricks;
 using namespace packet_test;
@@ -108,6 +110,14 @@ Status refusal(const std::string& port) {
 void tap_works() {
   if (access("/dev/net/tun", F_OK) != 0) SKIP("there is no /dev/net/tun");
   check_output("tap:t0", "t0");
+  const bool single =
+      open_out("tap:t0")->describe().find("a system call a packet") != std::string::npos;
+  CHECK_EQ(single, !WriteRing().open(2).ok());
+  without_io_uring([] {
+    check_output("tap:t0", "t0");
+    CHECK(open_out("tap:t0")->describe().ends_with(
+        ", a system call a packet (io_uring: Operation not permitted)"));
+  });
   CHECK(!exists("t0"));
   check_oversize("tap:t0?mtu=1000");
   conforms("tap:t0");
