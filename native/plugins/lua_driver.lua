@@ -64,6 +64,18 @@ end
 package.loaders[3], package.loaders[4] = nil, nil
 package.path, package.cpath, package.loadlib = '', '', nil
 
+-- Sorting without a function of the plugin's own would be C alone, and a list can be made for which
+-- that takes the square of its length: each comparison counts as a call.
+local native_sort = table.sort
+local counted = load_text([[
+  local native_sort = ...
+  return function(list, less)
+    if less == nil then return native_sort(list, function(a, b) return a < b end) end
+    if type(less) ~= 'function' then return native_sort(list, less) end
+    return native_sort(list, function(a, b) return less(a, b) end)
+  end]], '=sort')
+table.sort = counted(native_sort)
+
 local function refused(name)
   return function()
     error(name .. ' is the daemon\'s own business', 2)

@@ -11,6 +11,7 @@
 
 #include "mem/limits.hh"
 #include "plugins/lua_guard.hh"
+#include "plugins/lua_patterns.hh"
 #include "plugins/lua_texts.hh"
 #include "plugins/plugin_call.hh"
 
@@ -145,6 +146,7 @@ int LuaState::read_file(lua_State* lua) {
 int LuaState::set_up(lua_State* lua) {
   auto& that = argument<LuaState>(lua);
   luaL_openlibs(lua);
+  bound_lua_patterns(lua, &that.call_);
   // The defaults are for programs smaller than a list of plugins may be.
   if (luaL_dostring(lua, "jit.opt.start('maxtrace=4000','maxrecord=8000','maxmcode=8192')"))
     return lua_error(lua);

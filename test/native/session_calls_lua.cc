@@ -78,6 +78,35 @@ TEST(lua_plugin_that_loops_for_ever_fails_in_its_session_alone) {
   for (uint32_t i = 0; i < 8; ++i) CHECK_EQ(world.packets[i].dropped, i == 3 ? 1 : 0);
 }
 
+// What is C's alone, without a loop of the plugin's.
+TEST(lua_plugin_with_a_pathological_pattern_fails_in_its_session_alone) {
+  LuaWorld world(R"(return { figures = {'seen'}, on_packet = function(e)
+    if e.session.id == 4 then
+      pcall(function() return (('a'):rep(50000)):find('.-.-.-.-b') end)
+      while true do end -- caught: no further than to the next loop
+    end
+    bricks.add_figure('seen')
+  end })");
+  for (int round = 0; round < 3; ++round) world.send_all(BRICKS_EVENT_PACKET);
+  CHECK_EQ(world.count("plugin", "errors"), 1);
+  const auto warnings = world.list->take_warnings();
+  CHECK(!warnings.empty() && warnings[0].find("budget: 1000000 loops") != std::string::npos);
+  CHECK_EQ(world.count("plugin", "seen"), 21);
+}
+
+TEST(lua_plugin_that_sorts_for_ever_fails_in_its_session_alone) {
+  LuaWorld world(R"(local list = {}
+    for i = 1, 20000 do list[i] = i % 100 end
+    return { figures = {'seen'}, loops = 50000, on_packet = function(e)
+      if e.session.id == 4 then table.sort(list) end
+      table.sort({3, 1, 2}, function(a, b) return a > b end)
+      bricks.add_figure('seen')
+    end })");
+  for (int round = 0; round < 3; ++round) world.send_all(BRICKS_EVENT_PACKET);
+  CHECK_EQ(world.count("plugin", "errors"), 1);
+  CHECK_EQ(world.count("plugin", "seen"), 21);
+}
+
 TEST(lua_plugin_that_hoards_is_disabled_and_disturbs_nobody) {
   LuaWorld world(R"(local hoard = {}
     return { memory = 4, on_packet = function()
