@@ -1,13 +1,7 @@
 /** Who this is. */
-import { createRequire } from 'node:module';
+import { packageVersion } from '../native/load.ts';
 
-/** As package.json has it; asked for by name, which is the same from sources and from dist/. */
-export function version(): string {
-  const { version: text } = createRequire(import.meta.url)('bricks/package.json') as {
-    version: string;
-  };
-  return text;
-}
+export const version = packageVersion;
 
 /** First lines of an interactive shell. */
 export function banner(): string {

@@ -5,11 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stopAll } from '../engine/engine.ts';
 import { ledgerOf } from '../engine/ledger.ts';
+import { readMetrics } from '../engine/metrics.ts';
 import { statusOf } from '../engine/status.ts';
 import { exitCodes } from '../errors.ts';
 import { LuaHost } from '../lua/host.ts';
 import type { EngineSnapshot, FlowQuestion } from '../native/binding.ts';
-import { type Addon, loadBinding } from '../native/load.ts';
+import { type Addon, loadBinding, packageVersion } from '../native/load.ts';
 import { PluginThreads } from '../plugins/threads.ts';
 import type { ChunkResult, Evaluator, OutputListener } from '../shell/evaluator.ts';
 import { type ReportName, serveClient } from './client-session.ts';
@@ -108,6 +109,7 @@ export class Daemon implements Evaluator {
     this.#server = await ControlServer.open(runDir.controlSocket, {
       onClient: (socket) => serveClient(socket, services),
       isReady: () => this.#ready,
+      metrics: () => readMetrics(this.#binding, this.snapshot(), packageVersion()),
     });
     if (legacyPort !== undefined) {
       this.#legacy = await LegacyServer.open(legacyPort, lua);

@@ -1,8 +1,9 @@
-/** control.sock: WebSocket for shells and tools, and two HTTP pages for those who only watch. */
+/** control.sock: WebSocket for shells and tools, and HTTP pages for those who only watch. */
 import { chmodSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { metricsType } from '../engine/metrics.ts';
 import { BricksError } from '../errors.ts';
 import { messageBytesMax } from './request.ts';
 
@@ -13,6 +14,8 @@ export interface ServerEvents {
   onClient(socket: WebSocket): void;
   /** Whether `/readyz` says yes. */
   isReady(): boolean;
+  /** What `/metrics` says. */
+  metrics(): string;
 }
 
 function answers(socketPath: string): Promise<boolean> {
@@ -105,11 +108,23 @@ function answerPage(
   response: ServerResponse,
   events: ServerEvents,
 ): void {
-  const pages: Record<string, () => [number, string]> = {
+  const pages: Record<string, () => [code: number, text: string, type?: string]> = {
     '/healthz': () => [200, 'ok\n'],
     '/readyz': () => (events.isReady() ? [200, 'ready\n'] : [503, 'starting\n']),
+    '/metrics': () => [200, events.metrics(), metricsType],
   };
-  const [code, text] = pages[request.url ?? '']?.() ?? [404, 'there are /healthz and /readyz\n'];
-  response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8' });
+  const none = `there are ${Object.keys(pages).join(', ')}\n`;
+  const [code, text, type = 'text/plain; charset=utf-8'] = answerOf(
+    pages[request.url ?? ''] ?? (() => [404, none]),
+  );
+  response.writeHead(code, { 'content-type': type });
   response.end(text);
+}
+
+function answerOf<Answer>(page: () => Answer): Answer | [number, string] {
+  try {
+    return page();
+  } catch (error) {
+    return [500, `${error instanceof Error ? error.message : String(error)}\n`];
+  }
 }

@@ -23,6 +23,7 @@ async function setUp(t: TestContext) {
   const state = { ready: false, shutdowns: 0 };
   const server = await ControlServer.open(path, {
     isReady: () => state.ready,
+    metrics: () => '# EOF\n',
     onClient: (socket) =>
       serveClient(socket, {
         lua,
@@ -131,7 +132,7 @@ test('no daemon: daemon_unreachable, with what to type', async (t) => {
 test('the socket is for its owner; a second server on it is refused', async (t) => {
   const { path } = await setUp(t);
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  const events = { isReady: () => true, onClient: () => {} };
+  const events = { isReady: () => true, metrics: () => '', onClient: () => {} };
   await assert.rejects(ControlServer.open(path, events), { code: 'busy' });
 });
 
