@@ -16,11 +16,12 @@ namespace bricks {
 
 namespace {
 
-constexpr LinkType kLinks[] = {LinkType::ethernet, LinkType::null,     LinkType::raw_bsd,
-                               LinkType::ppp,      LinkType::ppp_hdlc, LinkType::raw,
-                               LinkType::c_hdlc,   LinkType::loop,     LinkType::linux_sll,
-                               LinkType::ipv4,     LinkType::ipv6,     LinkType::linux_sll2,
-                               LinkType{127}};
+constexpr LinkType kLinks[] = {
+    LinkType::ethernet,  LinkType::null, LinkType::raw_bsd, LinkType::ppp,
+    LinkType::ppp_hdlc,  LinkType::raw,  LinkType::c_hdlc,  LinkType::loop,
+    LinkType::linux_sll, LinkType::ipv4, LinkType::ipv6,    LinkType::linux_sll2,
+    LinkType{127},       LinkType{10},   LinkType{105},     LinkType{107},
+    LinkType{129},       LinkType{192},  LinkType{226},     LinkType{239}};
 constexpr uint8_t kCutBit = 0x80;
 constexpr uint32_t kCutBy = 100;
 

@@ -112,7 +112,6 @@ const isTrue: Readonly<Record<string, (facts: Facts, row: Row) => boolean>> = {
   bubble: ({ headers }) => headers.length > 0 && headers.every(({ protocol }) => protocol === 59),
   datagrams: ({ records }) =>
     records.some((record) => sightingOf(record, { outer: true })?.part !== undefined),
-  'link-type': ({ records }) => records.every(({ linkType }) => linkType === 127),
   'wlan-in-gre': ({ records }) => records.some(({ data }) => data.includes('00008240', 0, 'hex')),
   'cut-header': ({ headers }) =>
     headers.every(({ data, body }) => body + ((data[body + 12] ?? 0) >> 4) * 4 > data.length),

@@ -1,14 +1,13 @@
 /**
  * `bricks streams` over the captures of the shared collection, against the bytes that tshark puts
  * together (follow,tcp,raw). Every direction of a stream that tshark calls complete has the same
- * bytes here, or a row with its reason in stream-agreement.tsv. UPDATE_GOLDEN=1 rewrites that file;
- * reasons of new rows have to be filled in by somebody who has looked at the packets.
+ * bytes here, or a row with its reason in stream-agreement.tsv (test/support/agreement.ts).
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { faultsOf } from './support/agreement.ts';
 import {
   addressHex,
   capturesMissing,
@@ -20,8 +19,6 @@ import {
 import { root } from './support/source-tree.ts';
 
 const skip = capturesMissing;
-const update = process.env['UPDATE_GOLDEN'] === '1';
-const explanationFile = join(root, 'test/stream-agreement.tsv');
 const program = join(root, 'native/build/release/bricks-streams');
 
 /** "bytes sha256" of one direction after the other, from a to b and back. */
@@ -100,28 +97,8 @@ test('every complete stream of tshark has the same bytes here, or a reason', { s
   const all = [...files].map(([file, rows]) => compare(file, rows));
   const compared = all.reduce((sum, one) => sum + one.compared, 0);
   assert.ok(compared > 2400, `only ${compared} streams were compared`);
-  const found = all.flatMap((one) => one.found.map((difference) => difference.join('\t')));
-  const lines = readFileSync(explanationFile, 'utf8').trimEnd().split('\n');
-  const head = lines.filter((line) => line.startsWith('#'));
-  const reasons = new Set(head.flatMap((line) => /^# (\S+): ./.exec(line)?.[1] ?? []));
-  const rows = new Map(
-    lines
-      .filter((line) => !line.startsWith('#'))
-      .map((line): [string, string] => {
-        const cells = line.split('\t');
-        return [cells.slice(0, -1).join('\t'), cells.at(-1) ?? ''];
-      }),
-  );
-  if (update) {
-    const body = found.map((key) => `${key}\t${rows.get(key) ?? 'UNEXPLAINED'}`);
-    writeFileSync(explanationFile, `${[...head, ...body].join('\n')}\n`);
-    return;
-  }
-  const faults = [
-    ...found.filter((key) => !rows.has(key)).map((key) => `unexplained: ${key}`),
-    ...[...rows.keys()].filter((key) => !found.includes(key)).map((key) => `not so now: ${key}`),
-    ...[...rows].filter(([, why]) => !reasons.has(why)).map(([key, why]) => `${why}? ${key}`),
-  ];
-  t.diagnostic(`${files.size} captures, ${compared} streams, ${rows.size} reasons`);
+  const found = all.flatMap((one) => one.found);
+  const faults = faultsOf('test/stream-agreement.tsv', found);
+  t.diagnostic(`${files.size} captures, ${compared} streams, ${found.length} differ`);
   assert.equal(faults.slice(0, 60).join('\n'), '', `${faults.length} faults`);
 });

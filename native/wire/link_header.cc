@@ -174,7 +174,7 @@ Next read_link(Walk& walk, LinkType link) noexcept {
     case LinkType::c_hdlc:
       return skip_to_type(walk, 4, 2);
   }
-  return Next::stop;
+  return read_other_link(walk, static_cast<uint16_t>(link));
 }
 
 Next read_frame(Walk& walk) noexcept {

@@ -82,6 +82,7 @@ bool has_ports(uint8_t protocol) noexcept;
 uint16_t ether_type_of_ppp(uint16_t protocol) noexcept;
 
 Next read_link(Walk& walk, LinkType link) noexcept;
+Next read_other_link(Walk& walk, uint32_t link) noexcept;  // what only captures have
 Next read_frame(Walk& walk) noexcept;
 Next read_ppp(Walk& walk) noexcept;
 Next read_network(Walk& walk) noexcept;  // shims; IP headers by way of the next two

@@ -5,7 +5,8 @@
  */
 import { Bytes } from './bytes.ts';
 import { type IpHeader, readIp } from './ip.ts';
-import { type Carried, etherTypes, ofLink, pastShims } from './link.ts';
+import { type Carried, etherTypes, pastShims } from './link.ts';
+import { ofAnyLink } from './other-links.ts';
 import type { CaptureRecord } from './record.ts';
 import { carriedBy } from './tunnels.ts';
 
@@ -66,7 +67,7 @@ interface Walk {
 
 function walk({ linkType, data }: CaptureRecord, outer: boolean): Walk | undefined {
   const first: string[] = [];
-  let carried: Carried | undefined = ofLink(linkType, new Bytes(data));
+  let carried: Carried | undefined = ofAnyLink(linkType, new Bytes(data));
   let quoted = false;
   let found: IpHeader | undefined;
   let tenants = '';

@@ -198,6 +198,53 @@ TEST(decode_knows_link_types) {
   CHECK_EQ(hash_of(behind({0x0f, 0, 8, 0}), LinkType::c_hdlc), hash);
 }
 
+// What only captures have (native/wire/other_links.cc).
+TEST(decode_knows_links_of_captures) {
+  const Bytes ethernet = ipv4(kEnds, 6);
+  const uint32_t hash = hash_of(ethernet);
+  const Bytes ip(ethernet.begin() + 14, ethernet.end());
+  const auto hash_behind = [&ip](uint16_t link, std::initializer_list<Bytes> heads) {
+    Bytes frame;
+    for (const Bytes& head : heads) frame.insert(frame.end(), head.begin(), head.end());
+    frame.insert(frame.end(), ip.begin(), ip.end());
+    return hash_of(frame, LinkType{link});
+  };
+  const Bytes snap = {0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, macs(12, 2),
+              radio = {0, 0, 9, 0, 0, 0, 0, 0, 0};
+  const auto wlan = [](uint8_t kind, uint8_t flags, size_t bytes) {
+    Bytes head(bytes, 0);
+    head[0] = kind;
+    head[1] = flags;
+    return head;
+  };
+  CHECK_EQ(hash_behind(10, {{0x50}, macs, snap}), hash);                  // FDDI
+  CHECK_EQ(hash_behind(105, {wlan(8, 1, 24), snap}), hash);               // 802.11
+  CHECK_EQ(hash_behind(105, {wlan(8, 3, 30), snap}), hash);               // four addresses
+  CHECK_EQ(hash_behind(127, {radio, wlan(0x88, 1, 26), snap}), hash);     // QoS
+  CHECK_EQ(hash_behind(127, {radio, wlan(0x88, 0x81, 30), snap}), hash);  // HT control
+  Bytes aggregate = wlan(0x88, 1, 26);
+  aggregate[24] = 0x80;
+  CHECK_EQ(hash_behind(105, {aggregate, macs, {0, 60}, snap}), hash);
+  CHECK(hash_behind(105, {wlan(8, 0x41, 24), snap}) != hash);  // encrypted
+  CHECK(hash_behind(105, {wlan(0x48, 1, 24), snap}) != hash);  // no data
+  CHECK(hash_behind(105, {wlan(0x80, 1, 24), snap}) != hash);  // a beacon
+  CHECK_EQ(hash_behind(107, {{0x18, 0x61, 8, 0}}), hash);      // Frame Relay, Cisco's
+  CHECK_EQ(hash_behind(107, {{0x18, 0x61, 3, 0xcc}}), hash);   // RFC 2427
+  CHECK_EQ(hash_behind(107, {{0x18, 0x60, 0x61, 3, 0, 0x80, 0, 0, 0, 8, 0}}), hash);
+  CHECK(hash_behind(107, {{0x18, 0x60, 0x60, 0x60, 0x61, 8, 0}}) != hash);
+  CHECK_EQ(hash_behind(129, {{1, 2, 0, 0, 0xf0}}), hash);           // ARCNET, RFC 1051
+  CHECK_EQ(hash_behind(129, {{1, 2, 0, 0, 0xd4, 0, 0, 1}}), hash);  // RFC 1201
+  CHECK(hash_behind(129, {{1, 2, 0, 0, 0xd4, 1, 0, 1}}) != hash);   // a part of a packet
+  const Bytes ppi = {0, 0, 12, 0, 1, 0, 0, 0, 9, 9, 9, 9};
+  CHECK_EQ(hash_behind(192, {ppi, macs, {8, 0}}), hash);  // PPI
+  CHECK_EQ(hash_behind(226, {Bytes(24, 1)}), hash);       // IPNET
+  CHECK_EQ(hash_behind(239, {{2, 0, 0, 1}, {5, 0, 10, 0, 'x', 0, 0, 0}, {44, 0, 9, 0}}), hash);
+  CHECK(hash_behind(239, {{2, 0, 0, 1}, {3, 0, 10, 0}, {44, 0, 9, 0}}) != hash);  // no length
+  Bytes many = {2, 0, 0, 1};
+  for (int i = 0; i < 24; ++i) many.insert(many.end(), {4, 0, 1, 0});
+  CHECK(hash_behind(239, {many, {44, 0, 9, 0}}) != hash);
+}
+
 TEST(decode_walks_ipv6_extensions) {
   const uint32_t hash = hash_of(ipv6(kEnds, 6));
   const Bytes hop_by_hop = {6, 0, 1, 4, 0, 0, 0, 0};
@@ -230,9 +277,11 @@ TEST(decode_never_reads_beyond_the_packet) {
   CHECK(memory != MAP_FAILED);
   CHECK_EQ(mprotect(memory + page, page, PROT_NONE), 0);
   Random random{kSeed};
-  const LinkType links[] = {LinkType::ethernet,  LinkType::raw,        LinkType::null,
-                            LinkType::linux_sll, LinkType::linux_sll2, LinkType::ppp,
-                            LinkType::c_hdlc,    LinkType::loop};
+  const LinkType links[] = {
+      LinkType::ethernet,   LinkType::raw, LinkType::null,   LinkType::linux_sll,
+      LinkType::linux_sll2, LinkType::ppp, LinkType::c_hdlc, LinkType::loop,
+      LinkType{10},         LinkType{105}, LinkType{107},    LinkType{127},
+      LinkType{129},        LinkType{192}, LinkType{226},    LinkType{239}};
   const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8, 0x8847, 0x8864, 60};
   auto batch = std::make_unique<Batch>();
   uint64_t decoded_packets = 0;
@@ -249,7 +298,7 @@ TEST(decode_never_reads_beyond_the_packet) {
       if (length > 20 && random.below(2)) frame[20] = static_cast<uint8_t>(random.below(64));
     }
     batch->count = 1;
-    batch->link = random.below(2) ? LinkType::ethernet : links[random.below(8)];
+    batch->link = random.below(2) ? LinkType::ethernet : links[random.below(16)];
     batch->packets[0] = {};
     batch->packets[0].data = frame;
     batch->packets[0].length = length;
