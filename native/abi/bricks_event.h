@@ -23,7 +23,8 @@ typedef struct bricks_packet_view {
   uint8_t fragment;  /* a later fragment: no transport header */
   uint16_t number_;  /* the host's */
   uint8_t duplicate; /* one like it came a moment ago (option duplicates = "mark") */
-  uint8_t zero_[7];
+  uint8_t stale;     /* TCP: with an old timestamp; its receiver discards it (RFC 7323, PAWS) */
+  uint8_t zero_[6];
 } bricks_packet_view;
 
 typedef enum {

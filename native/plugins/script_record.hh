@@ -17,6 +17,7 @@ enum ScriptFlag : uint8_t {
   kScriptIp6 = 16,      // of the packet
   kScriptDuplicate = 32,
   kScriptIp4 = 64,  // of the packet; neither: it is none of IP
+  kScriptStale = 128,
 };
 
 enum ScriptVerdict : uint32_t { kScriptDrop = 1 };

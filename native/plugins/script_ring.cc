@@ -121,6 +121,7 @@ void ScriptRing::copy(const bricks_event& event, const uint8_t* from, uint32_t a
     if (packet.dropped) flags |= kScriptDropped;
     if (packet.fragment) flags |= kScriptFragment;
     if (packet.duplicate) flags |= kScriptDuplicate;
+    if (packet.stale) flags |= kScriptStale;
     if (packet.ip_version == 4) flags |= kScriptIp4;
     if (packet.ip_version == 6) flags |= kScriptIp6;
   } else {

@@ -99,7 +99,7 @@ void SessionPayload::packet(bricks_event& event, PluginManager& plugins, Nanos n
 void SessionPayload::tcp(bricks_event& event) noexcept {
   Parts& parts = parts_[session_->owner_[0]];
   streams::TcpSegment segment;
-  if (!parts.stream || !read_segment(*event.packet, &segment)) return;
+  if (!parts.stream || event.packet->stale || !read_segment(*event.packet, &segment)) return;
   if (options_.streams.hole_timeout) streams_->expire(parts.stream, segment.time, *this);
   streams_->segment(parts.stream, event.direction, segment, *this);
   // What a plugin has dropped after it saw the payload comes again, and is judged again.

@@ -45,7 +45,7 @@ inline bool view_plain(const Packet& packet, bricks_packet_view* view) noexcept 
   view->ip_version = 4;
   view->protocol = protocol;
   view->tcp_flags = tcp ? data[47] : 0;
-  view->dropped = view->fragment = view->duplicate = 0;
+  view->dropped = view->fragment = view->duplicate = view->stale = 0;
   return true;
 }
 

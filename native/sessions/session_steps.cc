@@ -121,7 +121,9 @@ bool SessionManager::step_tcp(uint32_t i) noexcept {
     return true;
   }
   counts_.tcp_refused += (verdict & (kTcpBadReset | kTcpBadSyn)) != 0;
-  counts_.tcp_odd += (verdict & (kTcpBadFlags | kTcpOutOfWindow | kTcpBadAck)) != 0;
+  constexpr uint32_t kOdd = kTcpBadFlags | kTcpOutOfWindow | kTcpBadAck | kTcpOldStamp;
+  counts_.tcp_odd += (verdict & kOdd) != 0;
+  if (verdict & kTcpOldStamp) views_[i].stale = 1;
   if (verdict & kTcpEstablished && session.state == BRICKS_SESSION_OPENING) activate(i);
   if (verdict & kTcpFinished) close(session, BRICKS_CLOSE_FIN, &view);
   if (verdict & kTcpReset) close(session, BRICKS_CLOSE_RST, &view);

@@ -91,6 +91,7 @@ bool is_established(const TcpTrack& track) noexcept {
 
 uint32_t establish(TcpTrack& track, bool before) noexcept {
   if (before || !is_established(track)) return 0;
+  track.stamp[0] = track.stamp[1] = 0;
   for (TcpEnd& end : track.end) {
     if (end.state < TcpEndState::established) end.state = TcpEndState::established;
   }
@@ -104,7 +105,7 @@ void begin_end(TcpTrack& track, uint32_t side, const TcpSegment& segment) noexce
   end.next = segment.seq + 1 + segment.payload;
   end.state = answer ? TcpEndState::syn_ack_sent : TcpEndState::syn_sent;
   end.scale = segment.scale == kNoScale ? 0 : std::min(segment.scale, kScaleMax);
-  end.marks |= kEndSyn | (answer ? kEndSynAck : 0);
+  end.marks |= kEndSyn | (answer ? kEndSynAck : 0) | (segment.stamped ? kEndStamps : 0);
 }
 
 // Scales count only where both SYNs have the option (RFC 7323, 2.2).
@@ -151,8 +152,8 @@ uint32_t step_syn(TcpTrack& track, uint32_t side, const TcpSegment& segment) noe
   TcpEnd& from = track.end[side];
   TcpEnd& to = track.end[1 - side];
   const bool before = is_established(track);
-  const bool again = from.marks & kEndSyn &&
-                     (segment.seq == track.isn[side] || segment.seq == track.other_isn[side]);
+  const bool again = from.marks & kEndSyn && (segment.seq == track.isn[side] ||
+                                              (!before && segment.seq == track.other_isn[side]));
   const bool answer = segment.flags & kTcpAck;
   const bool open = from.state >= TcpEndState::partial || to.state >= TcpEndState::partial;
   if (open && !(again && answer && !before)) {
@@ -198,6 +199,21 @@ bool in_window(const TcpTrack& track, uint32_t side, const TcpSegment& segment) 
   return ahead(end, to.acked - behind) >= 0 && ahead(segment.seq, later(edge, to.acked)) <= 0;
 }
 
+// Both SYNs had a timestamp, and the handshake is complete.
+bool stamps_count(const TcpTrack& track, const TcpSegment& segment) noexcept {
+  return segment.stamped && is_established(track) &&
+         track.end[0].marks & track.end[1].marks & kEndStamps;
+}
+
+void take_stamp(TcpTrack& track, uint32_t side, const TcpSegment& segment) noexcept {
+  TcpEnd& from = track.end[side];
+  const TcpEnd& to = track.end[1 - side];
+  if (!(to.marks & kEndAcks) || ahead(segment.seq, to.acked) > 0) return;
+  if (from.marks & kEndStamped && ahead(segment.stamp, track.stamp[side]) < 0) return;
+  track.stamp[side] = segment.stamp;
+  from.marks |= kEndStamped;
+}
+
 uint32_t step_ack(TcpTrack& track, uint32_t side, const TcpSegment& segment) noexcept {
   TcpEnd& from = track.end[side];
   TcpEnd& to = track.end[1 - side];
@@ -232,7 +248,7 @@ bool read_tcp(const uint8_t* header, uint32_t length, uint32_t wire, TcpSegment*
   to->window = static_cast<uint16_t>(load_be16(header + 14));
   to->flags = header[13] & 63;
   to->scale = kNoScale;
-  if (!(to->flags & kTcpSyn)) return true;
+  to->stamped = false;
   const uint32_t end = std::min(bytes, length);
   for (uint32_t at = 20; at < end && header[at] != 0;) {
     if (header[at] == 1) {
@@ -241,6 +257,10 @@ bool read_tcp(const uint8_t* header, uint32_t length, uint32_t wire, TcpSegment*
     }
     if (at + 2 > end || header[at + 1] < 2) break;
     if (header[at] == 3 && header[at + 1] == 3 && at + 3 <= end) to->scale = header[at + 2];
+    if (header[at] == 8 && header[at + 1] == 10 && at + 10 <= end) {
+      to->stamped = true;
+      to->stamp = load_be32(header + at + 2);
+    }
     at += header[at + 1];
   }
   return true;
@@ -262,11 +282,16 @@ uint32_t tcp_step(TcpTrack& track, uint32_t side, const TcpSegment& segment) noe
   TcpEnd& to = track.end[1 - side];
   if (!in_window(track, side, segment)) return kTcpOutOfWindow;
   const bool before = is_established(track);
+  const bool stamped = stamps_count(track, segment);
+  if (stamped && from.marks & kEndStamped && ahead(segment.stamp, track.stamp[side]) < 0) {
+    return kTcpOldStamp;
+  }
   const bool fresh = from.state == TcpEndState::inactive;
   // An end that was only heard of begins where it is now.
   const bool known = !fresh || to.marks & kEndAnswered;
   uint32_t verdict = step_ack(track, side, segment);
   if (verdict & kTcpBadAck) return verdict;
+  if (stamped) take_stamp(track, side, segment);
   if (fresh && !(to.state == TcpEndState::syn_sent && segment.payload == 0)) {
     // A bare ACK that answers a SYN is the first part of a split handshake: its SYN is to come.
     from.state = TcpEndState::partial;

@@ -1,7 +1,8 @@
 // What both ends of a TCP connection have said and how far the other has heard it, as far as it can
 // be seen from between them. Each end is followed for itself, as Zeek does: so connections whose
 // one side, or whose beginning, nobody saw can be followed, too. Sequence numbers are compared
-// modulo 2^32 (RFC 9293); resets and SYNs of live connections are judged by RFC 5961.
+// modulo 2^32 (RFC 9293); resets and SYNs of live connections are judged by RFC 5961, segments with
+// an old timestamp by RFC 7323 (PAWS).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ struct TcpSegment {
   uint16_t window;   // as in the header
   uint8_t flags;
   uint8_t scale;  // of a SYN's window scale option; kNoScale: it has none
+  bool stamped;   // it has a timestamp, which is
+  uint32_t stamp;
 };
 inline constexpr uint8_t kNoScale = 255;
 
@@ -62,12 +65,20 @@ enum TcpEndMark : uint8_t {
   kEndFin = 8,        // it has said FIN
   kEndSynAck = 16,    // its SYN had an ACK
   kEndAnswered = 32,  // it has sent something that acknowledged the other's SYN
+  kEndStamps = 64,    // its SYN had a timestamp; where both had one, all segments have (RFC 7323)
+  kEndStamped = 128,  // TcpTrack.stamp is there
 };
 
 struct TcpTrack {
   TcpEnd end[2];  // 0: whoever opened the connection
   uint32_t isn[2];
-  uint32_t other_isn[2];  // a second SYN's: the other end's acknowledgement says which one counts
+  union {
+    // A second SYN's, while the other end's acknowledgement is to say which one counts.
+    uint32_t other_isn[2];
+    // Once it is established: the latest timestamp that the other end takes for that, as it comes
+    // with nothing that is ahead of what that end has acknowledged (RFC 7323, 4.3: TS.Recent).
+    uint32_t stamp[2];
+  };
   // History of what was seen first, Zeek's letters: five bits each, oldest in the lowest.
   uint64_t history;
 };
@@ -83,7 +94,8 @@ enum TcpVerdict : uint32_t {
   kTcpBadSyn = 32,    // a SYN or SYN-ACK that does not belong to this connection
   kTcpBadFlags = 64,  // SYN and FIN, no flag at all, data without ACK, ...
   kTcpOutOfWindow = 128,
-  kTcpBadAck = 256,  // acknowledges what cannot have been sent
+  kTcpBadAck = 256,    // acknowledges what cannot have been sent
+  kTcpOldStamp = 512,  // its receiver takes it for an old duplicate (RFC 7323, 5: PAWS)
 };
 
 // May a connection begin with it? `midstream`: with any segment that is not a mistake.

@@ -58,6 +58,8 @@ export interface Packet {
   readonly fragment: boolean;
   /** One like it came a moment ago (the option duplicates = "mark"). */
   readonly duplicate: boolean;
+  /** TCP: with an old timestamp; its receiver discards it (RFC 7323, PAWS). */
+  readonly stale: boolean;
   /** Somebody has dropped it: you, or a plugin before. */
   readonly dropped: boolean;
   /** The first bytes of the frame, as many as `copy.frame` asks for. */

@@ -55,6 +55,7 @@ export const flags = {
   ip6: 16,
   duplicate: 32,
   ip4: 64,
+  stale: 128,
 } as const;
 export const verdictDrop = 1;
 

@@ -52,6 +52,9 @@ export class PacketView implements Packet {
   get duplicate(): boolean {
     return this.#flag(flags.duplicate);
   }
+  get stale(): boolean {
+    return this.#flag(flags.stale);
+  }
   get dropped(): boolean {
     const verdict = this.ring.u32[(this.base + at.verdict) >>> 2] as number;
     return this.#flag(flags.dropped) || (verdict & verdictDrop) !== 0;

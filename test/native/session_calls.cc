@@ -94,7 +94,8 @@ struct Play {
     world.begin(7);
     static const bricks_conflict kVersions = {reinterpret_cast<const uint8_t*>("e"),
                                               reinterpret_cast<const uint8_t*>("E"), 1, 2};
-    for (const char event : std::string("O12CX")) {
+    const bool conflicts = row.plugins.find('C') != std::string::npos;
+    for (const char event : std::string(conflicts ? "O12CX" : "O12X")) {
       if (event != 'X' && fate & kFateKill) continue;
       bricks_event one = world.event(7, kEvents.at(event).first);
       if (event == 'C') {

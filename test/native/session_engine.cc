@@ -223,6 +223,35 @@ TEST(edge_case_06_dropped_segment_is_not_delivered) {
   CHECK_EQ(figure(now, "created"), uint64_t{1});
 }
 
+// An old duplicate (RFC 7323) is a packet, and no payload: its receiver discards it.
+TEST(session_old_duplicate_is_no_payload) {
+  captures::Folder folder;
+  std::vector<Frame> frames;
+  Nanos time = kStart;
+  const auto send = [&](bool back, const Segment& segment) {
+    frames.push_back(
+        frame(tcp_frame(back ? kClient.reversed() : kClient, segment), time += 1000000));
+  };
+  send(false, {1000, 0, kTcpSyn, 0, 1000, -1, 100});
+  send(true, {5000, 1001, kTcpSyn | kTcpAck, 0, 1000, -1, 7});
+  send(false, {1001, 5001, kTcpAck, 0, 1000, -1, 101});
+  send(false, {1001, 5001, kTcpAck, 10, 1000, -1, 102});
+  send(false, {1011, 5001, kTcpAck, 30, 1000, -1, 60});  // of a connection before
+  send(false, {1011, 5001, kTcpAck, 5, 1000, -1, 103});
+  const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
+  Probed probed;
+  House house;
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{6});
+  CHECK_EQ(probed.count("packets"), int64_t{6});
+  CHECK_EQ(probed.count("bytes"), int64_t{15});
+  CHECK_EQ(figure(now, "streams_delivered"), uint64_t{15});
+  CHECK_EQ(figure(now, "tcp_odd"), uint64_t{1});
+}
+
 // What explain says of a session, and of what has none.
 TEST(session_explain) {
   Probed probed;

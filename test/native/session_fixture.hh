@@ -24,11 +24,13 @@ struct Segment {
   uint32_t bytes = 0;
   uint16_t window = 1000;
   int scale = -1;
+  int64_t stamp = -1;  // -1: none
 };
 inline Bytes tcp(const Ends& ends, const Segment& s) {
   using namespace frames;
   Bytes options;
-  if (s.scale >= 0) options = {3, 3, static_cast<uint8_t>(s.scale), 0};
+  if (s.stamp >= 0) options = Bytes{1, 1, 8, 10} + be32(static_cast<uint32_t>(s.stamp)) + be32(0);
+  if (s.scale >= 0) options = options + Bytes{1, 3, 3, static_cast<uint8_t>(s.scale)};
   return be16(ends.source_port) + be16(ends.target_port) + be32(s.seq) + be32(s.ack) +
          Bytes{static_cast<uint8_t>((5 + options.size() / 4) << 4), s.flags} + be16(s.window) +
          be32(0) + options + Bytes(s.bytes, 'd');
