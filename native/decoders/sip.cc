@@ -1,5 +1,7 @@
 #include "decoders/sip.hh"
 
+#include "decoders/take_line.hh"
+
 namespace bricks {
 
 namespace {
@@ -12,14 +14,6 @@ constexpr std::string_view kVersion = "SIP/2.0";
 constexpr std::string_view kMethods[] = {"INVITE",  "ACK",     "BYE",    "CANCEL", "REGISTER",
                                          "OPTIONS", "PRACK",   "NOTIFY", "INFO",   "SUBSCRIBE",
                                          "REFER",   "MESSAGE", "UPDATE", "PUBLISH"};
-
-std::string_view take_line(std::string_view& text) noexcept {
-  const size_t end = std::min(text.find('\n'), text.size());
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
-}
 
 struct Field {
   std::string_view name;

@@ -87,6 +87,23 @@ uint16_t highest_version(const bricks_tls_client_hello& hello) noexcept {
   return highest ? highest : hello.legacy_version;
 }
 
+// Their types into the scratch, as many as there is room for; `read` is given each one.
+template <typename Hello, typename Read>
+bool read_extensions(Bytes all, HelloScratch* scratch, Hello* made, const Read& read) noexcept {
+  Cursor extensions(all);
+  while (extensions.left() > 0) {
+    const uint16_t type = extensions.u16();
+    const Bytes bytes = extensions.take16();
+    if (!extensions.ok()) return false;
+    if (made->extensions_count < BRICKS_TLS_LIST_MAX) {
+      scratch->extensions[made->extensions_count++] = type;
+    }
+    ++made->extensions_total;
+    if (!read(type, bytes)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool read_client_hello(Bytes body, HelloScratch* scratch, bricks_tls_client_hello* made) noexcept {
@@ -109,17 +126,10 @@ bool read_client_hello(Bytes body, HelloScratch* scratch, bricks_tls_client_hell
   made->ciphers_total =
       read_list(ciphers, scratch->ciphers, BRICKS_TLS_LIST_MAX, &made->ciphers_count);
   if (cursor.left() > 0) {
-    Cursor extensions(cursor.take16());
-    while (extensions.left() > 0) {
-      const uint16_t type = extensions.u16();
-      const Bytes bytes = extensions.take16();
-      if (!extensions.ok()) return false;
-      if (made->extensions_count < BRICKS_TLS_LIST_MAX) {
-        scratch->extensions[made->extensions_count++] = type;
-      }
-      ++made->extensions_total;
-      if (!read_client_extension(type, bytes, scratch, made)) return false;
-    }
+    const auto read = [&](uint16_t type, Bytes bytes) {
+      return read_client_extension(type, bytes, scratch, made);
+    };
+    if (!read_extensions(cursor.take16(), scratch, made, read)) return false;
   }
   made->version = highest_version(*made);
   return cursor.ok();
@@ -137,23 +147,16 @@ bool read_server_hello(Bytes body, HelloScratch* scratch, bricks_tls_server_hell
   if (!cursor.ok() || made->legacy_version >> 8 != 3 || made->session_id.length > 32) return false;
   made->retry = std::memcmp(made->random, kRetryRandom, sizeof kRetryRandom) == 0;
   if (cursor.left() == 0) return true;
-  Cursor extensions(cursor.take16());
-  while (extensions.left() > 0) {
-    const uint16_t type = extensions.u16();
-    const Bytes bytes = extensions.take16();
-    if (!extensions.ok()) return false;
-    if (made->extensions_count < BRICKS_TLS_LIST_MAX) {
-      scratch->extensions[made->extensions_count++] = type;
-    }
-    ++made->extensions_total;
+  const auto read = [&](uint16_t type, Bytes bytes) {
     if (type == kVersions && bytes.size() == 2) made->version = load_be16(bytes.data());
     if (type == kKeyShare && bytes.size() >= 2) made->group = load_be16(bytes.data());
     uint32_t count = 0;
     if (type == kAlpn && read_alpn(bytes, scratch, &count) && count > 0) {
       made->alpn = scratch->alpn[0];
     }
-  }
-  return cursor.ok();
+    return true;
+  };
+  return read_extensions(cursor.take16(), scratch, made, read) && cursor.ok();
 }
 
 }  // namespace bricks

@@ -32,7 +32,7 @@ int say_left_out(const FlowListing& listing, const LedgerCell& cell, const FlowO
                       " packets have no IP header; they are in no row");
   }
   if (!listing.unlisted()) return kOk;
-  say(kProgram, "there are more flows than " + std::to_string(options.flows) + ": " +
+  say(kProgram, "there are more flows than " + std::to_string(options.rows) + ": " +
                     std::to_string(listing.unlisted()) +
                     " packets of others are in no row; raise --flows (up to " +
                     std::to_string(kFlowsMax) + ") or list fewer files at a time");
@@ -46,7 +46,7 @@ int list_flows(const FlowOptions& options) {
     say(kProgram, status.message);
     return exit_code(status.code);
   }
-  const auto listing = std::make_unique<FlowListing>(options.flows);
+  const auto listing = std::make_unique<FlowListing>(options.rows);
   LedgerCell cell;
   read_all(*input, &cell, [&](const Batch& batch) { listing->add(batch); });
   listing->finish();

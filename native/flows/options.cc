@@ -1,7 +1,5 @@
 #include "flows/options.hh"
 
-#include <getopt.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,13 +26,7 @@ constexpr char kUsageText[] =
     "  bricks flows eth3.pcap | jq -c 'select(.proto == \"tcp\") | [.ip_a, .ip_b, .state]'\n"
     "  tcpdump -i eth3 -c 10000 -w - | bricks flows - --tsv\n";
 
-int complain(const std::string& what) {
-  fprintf(stderr, "bricks flows: %s; see bricks flows -h\n", what.c_str());
-  return kUsage;
-}
-
-}  // namespace
-
+// A number from 1 to `most`; else false.
 bool parse_number(const char* text, uint32_t most, uint32_t* number) {
   if (!*text || std::strspn(text, "0123456789") != std::strlen(text) || std::strlen(text) > 9) {
     return false;
@@ -44,6 +36,7 @@ bool parse_number(const char* text, uint32_t most, uint32_t* number) {
   return value >= 1 && value <= most;
 }
 
+// What is wrong with the names of captures; empty: nothing.
 std::string wrong_files(const std::vector<std::string>& files) {
   size_t inputs = 0;
   for (const std::string& file : files) {
@@ -53,15 +46,27 @@ std::string wrong_files(const std::vector<std::string>& files) {
   return inputs > 1 ? "standard input ('-') can be read only once" : "";
 }
 
-int parse_options(int argc, char** argv, FlowOptions* options) {
-  enum { kTsv = 256, kJson, kFlows };
-  static const struct option kLong[] = {
-      {"tsv", no_argument, nullptr, kTsv},           {"json", no_argument, nullptr, kJson},
-      {"flows", required_argument, nullptr, kFlows}, {"quiet", no_argument, nullptr, 'q'},
-      {"help", no_argument, nullptr, 'h'},           {nullptr, 0, nullptr, 0}};
+}  // namespace
+
+int parse_listing(int argc, char** argv, const Listing& listing, ListingOptions* options) {
+  enum { kTsv = 1000, kJson, kRows };
+  const std::string rows = listing.rows;
+  const auto complain = [&](const std::string& what) {
+    fprintf(stderr, "bricks %s: %s; see bricks %s -h\n", rows.c_str(), what.c_str(), rows.c_str());
+    return kUsage;
+  };
+  std::vector<option> all = {{"tsv", no_argument, nullptr, kTsv},
+                             {"json", no_argument, nullptr, kJson},
+                             {listing.rows, required_argument, nullptr, kRows},
+                             {"help", no_argument, nullptr, 'h'}};
+  all.insert(all.end(), listing.options.begin(), listing.options.end());
+  all.push_back({nullptr, 0, nullptr, 0});
+  const std::string letters = ":h" + listing.letters;
   bool json = false;
   opterr = 0;
-  for (int letter; (letter = getopt_long(argc, argv, ":qh", kLong, nullptr)) != -1;) {
+  for (int letter;
+       (letter = getopt_long(argc, argv, letters.c_str(), all.data(), nullptr)) != -1;) {
+    std::string wrong;
     switch (letter) {
       case kTsv:
         options->tsv = true;
@@ -69,32 +74,46 @@ int parse_options(int argc, char** argv, FlowOptions* options) {
       case kJson:
         json = true;
         break;
-      case kFlows:
-        if (!parse_number(optarg, kFlowsMax, &options->flows)) {
-          return complain("--flows wants a number from 1 to " + std::to_string(kFlowsMax) +
-                          ", not '" + optarg + "'");
+      case kRows:
+        if (!parse_number(optarg, listing.rows_max, &options->rows)) {
+          wrong = "--" + rows + " wants a number from 1 to " + std::to_string(listing.rows_max) +
+                  ", not '" + optarg + "'";
         }
         break;
-      case 'q':
-        options->quiet = true;
-        break;
       case 'h':
-        return fputs(kUsageText, stdout) < 0 ? kFailed : kOk;
+        return fputs(listing.usage, stdout) < 0 ? kFailed : kOk;
       case ':':
-        return complain(std::string("a value is missing after ") + argv[optind - 1]);
+        wrong = std::string("a value is missing after ") + argv[optind - 1];
+        break;
+      case '?':
+        wrong = std::string("there is no option ") + argv[optind - 1];
+        break;
       default:
-        return complain(std::string("there is no option ") + argv[optind - 1]);
+        wrong = listing.take(letter, optarg);
     }
+    if (!wrong.empty()) return complain(wrong);
   }
   if (json && options->tsv) return complain("--json and --tsv are two formats; choose one");
   options->files.assign(argv + optind, argv + argc);
   if (options->files.empty()) {
-    fputs(kUsageText, stderr);
+    fputs(listing.usage, stderr);
     return kUsage;
   }
   const std::string wrong = wrong_files(options->files);
-  if (!wrong.empty()) return complain(wrong);
-  return -1;
+  return wrong.empty() ? -1 : complain(wrong);
+}
+
+int parse_options(int argc, char** argv, FlowOptions* options) {
+  const Listing listing = {"flows",
+                           kFlowsMax,
+                           kUsageText,
+                           {{"quiet", no_argument, nullptr, 'q'}},
+                           "q",
+                           [options](int, const char*) {
+                             options->quiet = true;
+                             return std::string();
+                           }};
+  return parse_listing(argc, argv, listing, options);
 }
 
 }  // namespace bricks::flows

@@ -1,11 +1,5 @@
 #include "flows/stream_options.hh"
 
-#include <getopt.h>
-
-#include <cstdio>
-
-#include "flows/program.hh"
-
 namespace bricks::flows {
 namespace {
 
@@ -30,59 +24,21 @@ constexpr char kUsageText[] =
     "\n"
     "  bricks streams eth3.pcap | jq -c 'select(.complete | not)'\n";
 
-int complain(const std::string& what) {
-  fprintf(stderr, "bricks streams: %s; see bricks streams -h\n", what.c_str());
-  return kUsage;
-}
-
 }  // namespace
 
 int parse_stream_options(int argc, char** argv, StreamListOptions* options) {
-  enum { kTsv = 256, kJson, kPolicy, kStreams };
-  static const struct option kLong[] = {{"tsv", no_argument, nullptr, kTsv},
-                                        {"json", no_argument, nullptr, kJson},
-                                        {"policy", required_argument, nullptr, kPolicy},
-                                        {"streams", required_argument, nullptr, kStreams},
-                                        {"help", no_argument, nullptr, 'h'},
-                                        {nullptr, 0, nullptr, 0}};
-  bool json = false;
-  opterr = 0;
-  for (int letter; (letter = getopt_long(argc, argv, ":h", kLong, nullptr)) != -1;) {
-    switch (letter) {
-      case kTsv:
-        options->tsv = true;
-        break;
-      case kJson:
-        json = true;
-        break;
-      case kPolicy:
-        if (!streams::policy_from_name(optarg, &options->policy)) {
-          return complain("--policy wants the name of an overlap policy, not '" +
-                          std::string(optarg) + "'");
-        }
-        break;
-      case kStreams:
-        if (!parse_number(optarg, kStreamsMax, &options->streams)) {
-          return complain("--streams wants a number from 1 to " + std::to_string(kStreamsMax) +
-                          ", not '" + optarg + "'");
-        }
-        break;
-      case 'h':
-        return fputs(kUsageText, stdout) < 0 ? kFailed : kOk;
-      case ':':
-        return complain(std::string("a value is missing after ") + argv[optind - 1]);
-      default:
-        return complain(std::string("there is no option ") + argv[optind - 1]);
-    }
-  }
-  if (json && options->tsv) return complain("--json and --tsv are two formats; choose one");
-  options->files.assign(argv + optind, argv + argc);
-  if (options->files.empty()) {
-    fputs(kUsageText, stderr);
-    return kUsage;
-  }
-  const std::string wrong = wrong_files(options->files);
-  return wrong.empty() ? -1 : complain(wrong);
+  const Listing listing = {"streams",
+                           kStreamsMax,
+                           kUsageText,
+                           {{"policy", required_argument, nullptr, 'p'}},
+                           "",
+                           [options](int, const char* value) {
+                             if (streams::policy_from_name(value, &options->policy))
+                               return std::string();
+                             return "--policy wants the name of an overlap policy, not '" +
+                                    std::string(value) + "'";
+                           }};
+  return parse_listing(argc, argv, listing, options);
 }
 
 }  // namespace bricks::flows

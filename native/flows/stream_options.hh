@@ -1,9 +1,6 @@
 // bricks-streams: the command line.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "flows/options.hh"
 #include "streams/overlap_policy.hh"
 
@@ -12,10 +9,8 @@ namespace bricks::flows {
 inline constexpr uint32_t kStreamsDefault = 1'000'000;  // of a listing; sparse memory
 inline constexpr uint32_t kStreamsMax = 16'000'000;
 
-struct StreamListOptions {
-  std::vector<std::string> files;
-  bool tsv = false;
-  uint32_t streams = kStreamsDefault;
+struct StreamListOptions : ListingOptions {
+  StreamListOptions() { rows = kStreamsDefault; }
   streams::OverlapPolicy policy = streams::OverlapPolicy::bsd;
 };
 

@@ -44,7 +44,7 @@ int list_streams(const StreamListOptions& options) {
   std::unique_ptr<Input> input;
   std::unique_ptr<StreamListing> listing;
   Status status = PcapInput::open(options.files, PcapReplay{}, &input);
-  if (status.ok()) status = StreamListing::create(options.streams, options.policy, &listing);
+  if (status.ok()) status = StreamListing::create(options.rows, options.policy, &listing);
   if (!status.ok()) {
     say(kProgram, status.message);
     return exit_code(status.code);
@@ -56,7 +56,7 @@ int list_streams(const StreamListOptions& options) {
   if (!warning.empty()) say(kProgram, "warning: " + warning);
   int result = kOk;
   if (listing->unlisted()) {
-    say(kProgram, "there are more streams than " + std::to_string(options.streams) + ": " +
+    say(kProgram, "there are more streams than " + std::to_string(options.rows) + ": " +
                       std::to_string(listing->unlisted()) +
                       " segments of others are in no row; raise --streams (up to " +
                       std::to_string(kStreamsMax) + ") or list fewer files at a time");

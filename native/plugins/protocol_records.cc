@@ -30,233 +30,106 @@ constexpr RecordType type_of() {
         nullptr                                                                                  \
   }
 #define LIST(record, name, type, inner) \
-  { #name, type, offsetof(record, name), 8, offsetof(record, name##_count), inner }
+  { #name, RecordType::type, offsetof(record, name), 8, offsetof(record, name##_count), inner }
+
+// FIELD of each of the names, with a comma behind it.
+#define AGAIN1(...) __VA_ARGS__
+#define AGAIN2(...) AGAIN1(AGAIN1(AGAIN1(AGAIN1(__VA_ARGS__))))
+#define AGAIN3(...) AGAIN2(AGAIN2(AGAIN2(AGAIN2(__VA_ARGS__))))
+#define AGAIN4(...) AGAIN3(AGAIN3(AGAIN3(AGAIN3(__VA_ARGS__))))
+#define NOTHING ()
+#define NEXT_FIELD() FIELDS_FROM
+#define FIELDS_FROM(record, name, ...) \
+  FIELD(record, name), __VA_OPT__(NEXT_FIELD NOTHING(record, __VA_ARGS__))
+#define FIELDS(record, ...) AGAIN4(FIELDS_FROM(record, __VA_ARGS__))
+#define NAMES(...) __VA_ARGS__
+// Of struct bricks_NAME: all its fields in parentheses, then its lists.
+#define RECORD(name, fields, ...)                                                       \
+  constexpr RecordField k_##name[] = {FIELDS(bricks_##name, NAMES fields) __VA_ARGS__}; \
+  constexpr RecordLayout k_layout_##name = {#name, sizeof(bricks_##name), k_##name};
 
 constexpr RecordField k_text[] = {
     {"text", RecordType::text, 0, sizeof(bricks_text), 0, nullptr},
 };
 constexpr RecordLayout kTextLayout = {"text", sizeof(bricks_text), k_text};
-constexpr RecordField k_bricks_dns_record[] = {
-    FIELD(bricks_dns_record, name),       FIELD(bricks_dns_record, data),
-    FIELD(bricks_dns_record, target),     FIELD(bricks_dns_record, ttl),
-    FIELD(bricks_dns_record, type),       FIELD(bricks_dns_record, class_),
-    FIELD(bricks_dns_record, preference), FIELD(bricks_dns_record, port),
-    FIELD(bricks_dns_record, section),
-};
-constexpr RecordLayout k_layout_bricks_dns_record = {"dns_record", sizeof(bricks_dns_record),
-                                                     k_bricks_dns_record};
-constexpr RecordField k_bricks_dns[] = {
-    FIELD(bricks_dns, id),
-    FIELD(bricks_dns, flags),
-    FIELD(bricks_dns, response),
-    FIELD(bricks_dns, opcode),
-    FIELD(bricks_dns, rcode),
-    FIELD(bricks_dns, questions),
-    FIELD(bricks_dns, answers),
-    FIELD(bricks_dns, authorities),
-    FIELD(bricks_dns, additionals),
-    FIELD(bricks_dns, name),
-    FIELD(bricks_dns, type),
-    FIELD(bricks_dns, class_),
-    FIELD(bricks_dns, edns),
-    FIELD(bricks_dns, edns_version),
-    FIELD(bricks_dns, edns_flags),
-    FIELD(bricks_dns, edns_size),
-    FIELD(bricks_dns, malformed),
-    FIELD(bricks_dns, truncated),
-    FIELD(bricks_dns, records_total),
-    LIST(bricks_dns, records, RecordType::record_list, &k_layout_bricks_dns_record),
-};
-constexpr RecordLayout k_layout_bricks_dns = {"dns", sizeof(bricks_dns), k_bricks_dns};
-constexpr RecordField k_bricks_http_header[] = {
-    FIELD(bricks_http_header, name),
-    FIELD(bricks_http_header, value),
-};
-constexpr RecordLayout k_layout_bricks_http_header = {"http_header", sizeof(bricks_http_header),
-                                                      k_bricks_http_header};
-constexpr RecordField k_bricks_http[] = {
-    FIELD(bricks_http, major),
-    FIELD(bricks_http, minor),
-    FIELD(bricks_http, status),
-    FIELD(bricks_http, method),
-    FIELD(bricks_http, target),
-    FIELD(bricks_http, reason),
-    FIELD(bricks_http, host),
-    FIELD(bricks_http, user_agent),
-    FIELD(bricks_http, content_type),
-    FIELD(bricks_http, server),
-    FIELD(bricks_http, content_length),
-    FIELD(bricks_http, chunked),
-    FIELD(bricks_http, keep_alive),
-    FIELD(bricks_http, upgrade),
-    FIELD(bricks_http, cut),
-    FIELD(bricks_http, headers_total),
-    LIST(bricks_http, headers, RecordType::record_list, &k_layout_bricks_http_header),
-};
-constexpr RecordLayout k_layout_bricks_http = {"http", sizeof(bricks_http), k_bricks_http};
-constexpr RecordField k_bricks_http_body[] = {
-    FIELD(bricks_http_body, bytes),
-    FIELD(bricks_http_body, offset),
-    FIELD(bricks_http_body, complete),
-};
-constexpr RecordLayout k_layout_bricks_http_body = {"http_body", sizeof(bricks_http_body),
-                                                    k_bricks_http_body};
-constexpr RecordField k_bricks_tls_client_hello[] = {
-    FIELD(bricks_tls_client_hello, record_version),
-    FIELD(bricks_tls_client_hello, legacy_version),
-    FIELD(bricks_tls_client_hello, version),
-    FIELD(bricks_tls_client_hello, quic),
-    FIELD(bricks_tls_client_hello, ech),
-    FIELD(bricks_tls_client_hello, random),
-    FIELD(bricks_tls_client_hello, session_id),
-    FIELD(bricks_tls_client_hello, server_name),
-    FIELD(bricks_tls_client_hello, ciphers_total),
-    FIELD(bricks_tls_client_hello, extensions_total),
-    LIST(bricks_tls_client_hello, ciphers, RecordType::u16_list, nullptr),
-    LIST(bricks_tls_client_hello, extensions, RecordType::u16_list, nullptr),
-    LIST(bricks_tls_client_hello, alpn, RecordType::text_list, nullptr),
-    LIST(bricks_tls_client_hello, versions, RecordType::u16_list, nullptr),
-    LIST(bricks_tls_client_hello, groups, RecordType::u16_list, nullptr),
-    LIST(bricks_tls_client_hello, signature_algorithms, RecordType::u16_list, nullptr),
-    FIELD(bricks_tls_client_hello, ja4),
-};
-constexpr RecordLayout k_layout_bricks_tls_client_hello = {
-    "tls_client_hello", sizeof(bricks_tls_client_hello), k_bricks_tls_client_hello};
-constexpr RecordField k_bricks_tls_server_hello[] = {
-    FIELD(bricks_tls_server_hello, record_version),
-    FIELD(bricks_tls_server_hello, legacy_version),
-    FIELD(bricks_tls_server_hello, version),
-    FIELD(bricks_tls_server_hello, cipher),
-    FIELD(bricks_tls_server_hello, random),
-    FIELD(bricks_tls_server_hello, session_id),
-    FIELD(bricks_tls_server_hello, alpn),
-    FIELD(bricks_tls_server_hello, group),
-    FIELD(bricks_tls_server_hello, retry),
-    FIELD(bricks_tls_server_hello, extensions_total),
-    LIST(bricks_tls_server_hello, extensions, RecordType::u16_list, nullptr),
-};
-constexpr RecordLayout k_layout_bricks_tls_server_hello = {
-    "tls_server_hello", sizeof(bricks_tls_server_hello), k_bricks_tls_server_hello};
-constexpr RecordField k_bricks_quic_initial[] = {
-    FIELD(bricks_quic_initial, version),        FIELD(bricks_quic_initial, packet_number),
-    FIELD(bricks_quic_initial, destination_id), FIELD(bricks_quic_initial, source_id),
-    FIELD(bricks_quic_initial, token),
-};
-constexpr RecordLayout k_layout_bricks_quic_initial = {"quic_initial", sizeof(bricks_quic_initial),
-                                                       k_bricks_quic_initial};
-constexpr RecordField k_bricks_ssh_banner[] = {
-    FIELD(bricks_ssh_banner, protocol),
-    FIELD(bricks_ssh_banner, software),
-    FIELD(bricks_ssh_banner, comment),
-};
-constexpr RecordLayout k_layout_bricks_ssh_banner = {"ssh_banner", sizeof(bricks_ssh_banner),
-                                                     k_bricks_ssh_banner};
-constexpr RecordField k_bricks_ssh_kexinit[] = {
-    FIELD(bricks_ssh_kexinit, cookie),
-    FIELD(bricks_ssh_kexinit, key_exchange),
-    FIELD(bricks_ssh_kexinit, host_keys),
-    FIELD(bricks_ssh_kexinit, ciphers_to_server),
-    FIELD(bricks_ssh_kexinit, ciphers_to_client),
-    FIELD(bricks_ssh_kexinit, macs_to_server),
-    FIELD(bricks_ssh_kexinit, macs_to_client),
-    FIELD(bricks_ssh_kexinit, compression_to_server),
-    FIELD(bricks_ssh_kexinit, compression_to_client),
-    FIELD(bricks_ssh_kexinit, first_follows),
-};
-constexpr RecordLayout k_layout_bricks_ssh_kexinit = {"ssh_kexinit", sizeof(bricks_ssh_kexinit),
-                                                      k_bricks_ssh_kexinit};
-constexpr RecordField k_bricks_sip[] = {
-    FIELD(bricks_sip, method),       FIELD(bricks_sip, uri),
-    FIELD(bricks_sip, reason),       FIELD(bricks_sip, status),
-    FIELD(bricks_sip, sequence),     FIELD(bricks_sip, cseq_method),
-    FIELD(bricks_sip, call_id),      FIELD(bricks_sip, from),
-    FIELD(bricks_sip, to),           FIELD(bricks_sip, contact),
-    FIELD(bricks_sip, via),          FIELD(bricks_sip, user_agent),
-    FIELD(bricks_sip, content_type), FIELD(bricks_sip, content_length),
-    FIELD(bricks_sip, body),
-};
-constexpr RecordLayout k_layout_bricks_sip = {"sip", sizeof(bricks_sip), k_bricks_sip};
-constexpr RecordField k_bricks_rtp[] = {
-    FIELD(bricks_rtp, padding),   FIELD(bricks_rtp, marker),   FIELD(bricks_rtp, payload_type),
-    FIELD(bricks_rtp, sources),   FIELD(bricks_rtp, sequence), FIELD(bricks_rtp, extension),
-    FIELD(bricks_rtp, timestamp), FIELD(bricks_rtp, source),   FIELD(bricks_rtp, payload),
-};
-constexpr RecordLayout k_layout_bricks_rtp = {"rtp", sizeof(bricks_rtp), k_bricks_rtp};
-constexpr RecordField k_bricks_rtcp[] = {
-    FIELD(bricks_rtcp, type),     FIELD(bricks_rtcp, count),          FIELD(bricks_rtcp, source),
-    FIELD(bricks_rtcp, ntp_time), FIELD(bricks_rtcp, timestamp),      FIELD(bricks_rtcp, packets),
-    FIELD(bricks_rtcp, bytes),    FIELD(bricks_rtcp, canonical_name),
-};
-constexpr RecordLayout k_layout_bricks_rtcp = {"rtcp", sizeof(bricks_rtcp), k_bricks_rtcp};
-constexpr RecordField k_bricks_ftp[] = {
-    FIELD(bricks_ftp, command), FIELD(bricks_ftp, text),       FIELD(bricks_ftp, code),
-    FIELD(bricks_ftp, port),    FIELD(bricks_ftp, ip_version), FIELD(bricks_ftp, address),
-};
-constexpr RecordLayout k_layout_bricks_ftp = {"ftp", sizeof(bricks_ftp), k_bricks_ftp};
-constexpr RecordField k_bricks_dhcp4[] = {
-    FIELD(bricks_dhcp4, reply),         FIELD(bricks_dhcp4, type),
-    FIELD(bricks_dhcp4, hardware_type), FIELD(bricks_dhcp4, hardware_length),
-    FIELD(bricks_dhcp4, transaction),   FIELD(bricks_dhcp4, seconds),
-    FIELD(bricks_dhcp4, flags),         FIELD(bricks_dhcp4, hardware_address),
-    FIELD(bricks_dhcp4, client),        FIELD(bricks_dhcp4, yours),
-    FIELD(bricks_dhcp4, server),        FIELD(bricks_dhcp4, relay),
-    FIELD(bricks_dhcp4, requested),     FIELD(bricks_dhcp4, server_id),
-    FIELD(bricks_dhcp4, mask),          FIELD(bricks_dhcp4, router),
-    FIELD(bricks_dhcp4, lease),         FIELD(bricks_dhcp4, malformed),
-    FIELD(bricks_dhcp4, host_name),     FIELD(bricks_dhcp4, domain),
-    FIELD(bricks_dhcp4, vendor_class),  FIELD(bricks_dhcp4, client_id),
-    FIELD(bricks_dhcp4, parameters),    FIELD(bricks_dhcp4, client_fqdn),
-};
-constexpr RecordLayout k_layout_bricks_dhcp4 = {"dhcp4", sizeof(bricks_dhcp4), k_bricks_dhcp4};
-constexpr RecordField k_bricks_dhcp6[] = {
-    FIELD(bricks_dhcp6, type),
-    FIELD(bricks_dhcp6, relays),
-    FIELD(bricks_dhcp6, addresses_count),
-    FIELD(bricks_dhcp6, malformed),
-    FIELD(bricks_dhcp6, transaction),
-    FIELD(bricks_dhcp6, client_id),
-    FIELD(bricks_dhcp6, server_id),
-    FIELD(bricks_dhcp6, client_fqdn),
-    FIELD(bricks_dhcp6, vendor_class),
-    FIELD(bricks_dhcp6, requested_options),
-    FIELD(bricks_dhcp6, addresses),
-    FIELD(bricks_dhcp6, status),
-};
-constexpr RecordLayout k_layout_bricks_dhcp6 = {"dhcp6", sizeof(bricks_dhcp6), k_bricks_dhcp6};
-constexpr RecordField k_bricks_ntp[] = {
-    FIELD(bricks_ntp, leap),          FIELD(bricks_ntp, version),
-    FIELD(bricks_ntp, mode),          FIELD(bricks_ntp, stratum),
-    FIELD(bricks_ntp, poll),          FIELD(bricks_ntp, precision),
-    FIELD(bricks_ntp, root_delay),    FIELD(bricks_ntp, root_dispersion),
-    FIELD(bricks_ntp, reference_id),  FIELD(bricks_ntp, reference_time),
-    FIELD(bricks_ntp, origin_time),   FIELD(bricks_ntp, receive_time),
-    FIELD(bricks_ntp, transmit_time), FIELD(bricks_ntp, header),
-};
-constexpr RecordLayout k_layout_bricks_ntp = {"ntp", sizeof(bricks_ntp), k_bricks_ntp};
-#undef FIELD
+RECORD(dns_record, (name, data, target, ttl, type, class_, preference, port, section))
+RECORD(dns,
+       (id, flags, response, opcode, rcode, questions, answers, authorities, additionals, name,
+        type, class_, edns, edns_version, edns_flags, edns_size, malformed, truncated,
+        records_total),
+       LIST(bricks_dns, records, record_list, &k_layout_dns_record))
+RECORD(http_header, (name, value))
+RECORD(http,
+       (major, minor, status, method, target, reason, host, user_agent, content_type, server,
+        content_length, chunked, keep_alive, upgrade, cut, headers_total),
+       LIST(bricks_http, headers, record_list, &k_layout_http_header))
+RECORD(http_body, (bytes, offset, complete))
+RECORD(tls_client_hello,
+       (record_version, legacy_version, version, quic, ech, random, session_id, server_name,
+        ciphers_total, extensions_total, ja4),
+       LIST(bricks_tls_client_hello, ciphers, u16_list, nullptr),
+       LIST(bricks_tls_client_hello, extensions, u16_list, nullptr),
+       LIST(bricks_tls_client_hello, alpn, text_list, nullptr),
+       LIST(bricks_tls_client_hello, versions, u16_list, nullptr),
+       LIST(bricks_tls_client_hello, groups, u16_list, nullptr),
+       LIST(bricks_tls_client_hello, signature_algorithms, u16_list, nullptr))
+RECORD(tls_server_hello,
+       (record_version, legacy_version, version, cipher, random, session_id, alpn, group, retry,
+        extensions_total),
+       LIST(bricks_tls_server_hello, extensions, u16_list, nullptr))
+RECORD(quic_initial, (version, packet_number, destination_id, source_id, token))
+RECORD(ssh_banner, (protocol, software, comment))
+RECORD(ssh_kexinit,
+       (cookie, key_exchange, host_keys, ciphers_to_server, ciphers_to_client, macs_to_server,
+        macs_to_client, compression_to_server, compression_to_client, first_follows))
+RECORD(sip, (method, uri, reason, status, sequence, cseq_method, call_id, from, to, contact, via,
+             user_agent, content_type, content_length, body))
+RECORD(rtp,
+       (padding, marker, payload_type, sources, sequence, extension, timestamp, source, payload))
+RECORD(rtcp, (type, count, source, ntp_time, timestamp, packets, bytes, canonical_name))
+RECORD(ftp, (command, text, code, port, ip_version, address))
+RECORD(dhcp4,
+       (reply, type, hardware_type, hardware_length, transaction, seconds, flags, hardware_address,
+        client, yours, server, relay, requested, server_id, mask, router, lease, malformed,
+        host_name, domain, vendor_class, client_id, parameters, client_fqdn))
+RECORD(dhcp6, (type, relays, addresses_count, malformed, transaction, client_id, server_id,
+               client_fqdn, vendor_class, requested_options, addresses, status))
+RECORD(ntp, (leap, version, mode, stratum, poll, precision, root_delay, root_dispersion,
+             reference_id, reference_time, origin_time, receive_time, transmit_time, header))
+#undef RECORD
+#undef NAMES
+#undef FIELDS
+#undef FIELDS_FROM
+#undef NEXT_FIELD
+#undef NOTHING
+#undef AGAIN4
+#undef AGAIN3
+#undef AGAIN2
+#undef AGAIN1
 #undef LIST
+#undef FIELD
 
 constexpr const RecordLayout* kLayouts[BRICKS_RECORD_COUNT] = {
     nullptr,
-    &k_layout_bricks_dns,               // DNS
-    &k_layout_bricks_http,              // HTTP_REQUEST
-    &k_layout_bricks_http,              // HTTP_RESPONSE
-    &k_layout_bricks_http_body,         // HTTP_BODY
-    &k_layout_bricks_http_body,         // HTTP_END
-    &k_layout_bricks_tls_client_hello,  // TLS_CLIENT_HELLO
-    &k_layout_bricks_tls_server_hello,  // TLS_SERVER_HELLO
-    &k_layout_bricks_quic_initial,      // QUIC_INITIAL
-    &k_layout_bricks_ssh_banner,        // SSH_BANNER
-    &k_layout_bricks_ssh_kexinit,       // SSH_KEXINIT
-    &k_layout_bricks_sip,               // SIP_REQUEST
-    &k_layout_bricks_sip,               // SIP_RESPONSE
-    &k_layout_bricks_rtp,               // RTP
-    &k_layout_bricks_rtcp,              // RTCP
-    &k_layout_bricks_ftp,               // FTP_COMMAND
-    &k_layout_bricks_ftp,               // FTP_REPLY
-    &k_layout_bricks_dhcp4,             // DHCP4
-    &k_layout_bricks_dhcp6,             // DHCP6
-    &k_layout_bricks_ntp,               // NTP
+    &k_layout_dns,               // DNS
+    &k_layout_http,              // HTTP_REQUEST
+    &k_layout_http,              // HTTP_RESPONSE
+    &k_layout_http_body,         // HTTP_BODY
+    &k_layout_http_body,         // HTTP_END
+    &k_layout_tls_client_hello,  // TLS_CLIENT_HELLO
+    &k_layout_tls_server_hello,  // TLS_SERVER_HELLO
+    &k_layout_quic_initial,      // QUIC_INITIAL
+    &k_layout_ssh_banner,        // SSH_BANNER
+    &k_layout_ssh_kexinit,       // SSH_KEXINIT
+    &k_layout_sip,               // SIP_REQUEST
+    &k_layout_sip,               // SIP_RESPONSE
+    &k_layout_rtp,               // RTP
+    &k_layout_rtcp,              // RTCP
+    &k_layout_ftp,               // FTP_COMMAND
+    &k_layout_ftp,               // FTP_REPLY
+    &k_layout_dhcp4,             // DHCP4
+    &k_layout_dhcp6,             // DHCP6
+    &k_layout_ntp,               // NTP
 };
 static_assert(BRICKS_RECORD_COUNT == sizeof kLayouts / sizeof kLayouts[0]);
 

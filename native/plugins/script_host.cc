@@ -7,6 +7,7 @@
 #include <ctime>
 #include <map>
 
+#include "plugins/script_wait.hh"
 #include "plugins/script_worker.hh"
 
 namespace bricks {
@@ -29,12 +30,6 @@ Registry& registry() {
 std::shared_ptr<ScriptStarter> starter() {
   const std::lock_guard<std::mutex> lock(registry().mutex);
   return registry().starter;
-}
-
-uint64_t monotonic_ns() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
 constexpr const char* kEnded = "its thread has ended: does it call process.exit()?";

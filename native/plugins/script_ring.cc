@@ -11,6 +11,7 @@
 
 #include "abi/bricks_error.h"
 #include "plugins/protocol_records.hh"
+#include "plugins/script_wait.hh"
 
 namespace bricks {
 
@@ -28,12 +29,6 @@ void copy_conflict(const bricks_event& event, uint8_t* to) noexcept {
   std::memcpy(to + 8, &conflict.now_digest, 8);
   std::memcpy(to + kScriptDigests, conflict.before, event.length);
   std::memcpy(to + kScriptDigests + event.length, conflict.now, event.length);
-}
-
-void relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
 }
 
 }  // namespace

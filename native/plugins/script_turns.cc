@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "plugins/script_wait.hh"
 #include "plugins/script_worker.hh"
 
 namespace bricks {
@@ -12,18 +13,6 @@ namespace {
 
 constexpr uint64_t kSpinNs = 50000;  // a script without events, before it sleeps
 constexpr uint32_t kSpinsPerClock = 128;
-
-uint64_t monotonic_ns() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
-void relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
 
 }  // namespace
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "plugins/script_wait.hh"
+
 namespace bricks {
 
 namespace {
@@ -12,18 +14,6 @@ namespace {
 constexpr uint64_t kSpinNs = 50000;     // of an engine that waits, before it sleeps
 constexpr uint64_t kSleepNs = 5000000;  // between two looks whether the script is still there
 constexpr uint32_t kSpinsPerClock = 256;
-
-uint64_t monotonic_ns() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
-void relax() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
 
 // A context is a number of this epoch's thread: 24 bits, and 8 of the epoch. Never null.
 void* context_of(uint32_t number, uint32_t epoch) noexcept {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "decoders/ftp.hh"
+#include "decoders/take_line.hh"
 
 namespace bricks {
 
@@ -26,14 +27,6 @@ bool begins(std::string_view text, std::string_view with) noexcept {
   return text.size() >= with.size() &&
          std::equal(with.begin(), with.end(), text.begin(),
                     [](char a, char b) { return lower(a) == lower(b); });
-}
-
-std::string_view take_line(std::string_view& text) noexcept {
-  const size_t end = std::min(text.find('\n'), text.size());
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
 }
 
 // Digits at the beginning of `text`, which are taken off; false: none, or more than `most`.

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BricksError } from '../errors.ts';
-import { type Command, helpOption } from './command.ts';
+import { type Command, helpOption, startedByLauncher } from './command.ts';
 
 /** The program, from dist/src/cli or from src/cli. */
 export function clientProgram(name: string): string {
@@ -56,7 +56,5 @@ export const catCommand: Command = {
   },
   words: [1, 1],
   completes: 'pipe',
-  run: () => {
-    throw new BricksError('usage', 'bricks cat is started by the launcher: type bin/bricks cat …');
-  },
+  run: startedByLauncher('cat', '…'),
 };

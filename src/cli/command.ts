@@ -130,3 +130,11 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     words,
   };
 }
+
+/** `run` of what the launcher starts by itself: a program in C++. `how`: what is to be typed. */
+export function startedByLauncher(name: string, how: string): Command['run'] {
+  return () => {
+    const typed = `bin/bricks ${name} ${how}`;
+    throw new BricksError('usage', `bricks ${name} is started by the launcher: type ${typed}`);
+  };
+}

@@ -1,6 +1,5 @@
 /** `bricks flows`: a program of its own (native/flows); the launcher in bin/ starts it. */
-import { BricksError } from '../errors.ts';
-import { type Command, helpOption, jsonOption } from './command.ts';
+import { type Command, helpOption, jsonOption, startedByLauncher } from './command.ts';
 
 export const flowsCommand: Command = {
   name: 'flows',
@@ -33,10 +32,5 @@ export const flowsCommand: Command = {
   },
   words: [1, Number.POSITIVE_INFINITY],
   completes: 'file',
-  run: () => {
-    throw new BricksError(
-      'usage',
-      'bricks flows is started by the launcher: type bin/bricks flows …',
-    );
-  },
+  run: startedByLauncher('flows', '…'),
 };

@@ -2,8 +2,7 @@
  * `bricks run` starts a program with our libraries in it. It is a program of its own (native/run),
  * which the launcher in bin/ starts without Node: it becomes the program it starts.
  */
-import { BricksError } from '../errors.ts';
-import { type Command, helpOption, runDirOption } from './command.ts';
+import { type Command, helpOption, runDirOption, startedByLauncher } from './command.ts';
 
 export const runCommand: Command = {
   name: 'run',
@@ -20,10 +19,5 @@ export const runCommand: Command = {
   options: { ...runDirOption, ...helpOption },
   words: [1, Number.POSITIVE_INFINITY],
   completes: 'program',
-  run: () => {
-    throw new BricksError(
-      'usage',
-      'bricks run is started by the launcher: type bin/bricks run -- PROGRAM',
-    );
-  },
+  run: startedByLauncher('run', '-- PROGRAM'),
 };

@@ -1,6 +1,5 @@
 /** `bricks streams`: a program of its own (native/flows); the launcher in bin/ starts it. */
-import { BricksError } from '../errors.ts';
-import { type Command, helpOption, jsonOption } from './command.ts';
+import { type Command, helpOption, jsonOption, startedByLauncher } from './command.ts';
 
 export const streamsCommand: Command = {
   name: 'streams',
@@ -32,10 +31,5 @@ export const streamsCommand: Command = {
   },
   words: [1, Number.POSITIVE_INFINITY],
   completes: 'file',
-  run: () => {
-    throw new BricksError(
-      'usage',
-      'bricks streams is started by the launcher: type bin/bricks streams …',
-    );
-  },
+  run: startedByLauncher('streams', '…'),
 };

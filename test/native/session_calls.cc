@@ -97,6 +97,7 @@ struct Play {
     const bool conflicts = row.plugins.find('C') != std::string::npos;
     for (const char event : std::string(conflicts ? "O12CX" : "O12X")) {
       if (event != 'X' && fate & kFateKill) continue;
+      if (event == 'C' && row.plugins.find(event) == std::string::npos) continue;
       bricks_event one = world.event(7, kEvents.at(event).first);
       if (event == 'C') {
         one.data = &kVersions;

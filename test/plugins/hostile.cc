@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bricks_plugin.h"
+#include "plain_plugin.hh"
 
 namespace {
 
@@ -52,25 +52,20 @@ const bricks_option options[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-const bricks_plugin plugin = {
-    BRICKS_PLUGIN_ABI,
-    sizeof(bricks_plugin),
-    "hostile",
-    "fails as it is told",
-    BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_PACKET),
-    0,
-    options,
-    nullptr,
-    init,
-    worker_init,
-    handle,
-    free_context,
-    worker_exit,
-    exit_plugin,
-};
+const bricks_plugin plugin = [] {
+  bricks_plugin made =
+      plain_plugin("hostile", "fails as it is told",
+                   BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_PACKET));
+  made.options = options;
+  made.init = init;
+  made.worker_init = worker_init;
+  made.handle = handle;
+  made.free_context = free_context;
+  made.worker_exit = worker_exit;
+  made.exit = exit_plugin;
+  return made;
+}();
 
 }  // namespace
 
-const bricks_plugin *bricks_plugin_entry(uint32_t abi) {
-  return abi == BRICKS_PLUGIN_ABI ? &plugin : nullptr;
-}
+BRICKS_PLUGIN_ENTRY(plugin)

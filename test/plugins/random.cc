@@ -4,7 +4,7 @@
 #include <string>
 
 #include "../native/random_choice.hh"
-#include "bricks_plugin.h"
+#include "plain_plugin.hh"
 
 namespace {
 
@@ -54,10 +54,6 @@ int init(const bricks_start *start, void **plugin) {
                        *start->text(start, "letter")};
   return 0;
 }
-int worker_init(void *plugin, uint32_t, void **state) {
-  *state = plugin;
-  return 0;
-}
 void free_context(void *, void *context) { std::free(context); }
 void exit_plugin(void *plugin) { delete static_cast<Plugin *>(plugin); }
 
@@ -67,26 +63,19 @@ const bricks_option options[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-const bricks_plugin plugin = {
-    BRICKS_PLUGIN_ABI,
-    sizeof(bricks_plugin),
-    "random",
-    "chooses",
-    BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_ACTIVE) |
-        BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING),
-    0,
-    options,
-    nullptr,
-    init,
-    worker_init,
-    handle,
-    free_context,
-    nullptr,
-    exit_plugin,
-};
+const bricks_plugin plugin = [] {
+  bricks_plugin made =
+      plain_plugin("random", "chooses",
+                   BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_ACTIVE) |
+                       BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING));
+  made.options = options;
+  made.init = init;
+  made.handle = handle;
+  made.free_context = free_context;
+  made.exit = exit_plugin;
+  return made;
+}();
 
 }  // namespace
 
-const bricks_plugin *bricks_plugin_entry(uint32_t abi) {
-  return abi == BRICKS_PLUGIN_ABI ? &plugin : nullptr;
-}
+BRICKS_PLUGIN_ENTRY(plugin)

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bricks_plugin.h"
+#include "plain_plugin.hh"
 
 namespace {
 
@@ -270,11 +270,6 @@ int init(const bricks_start *start, void **plugin) {
   return 0;
 }
 
-int worker_init(void *plugin, uint32_t, void **state) {
-  *state = plugin;
-  return 0;
-}
-
 void free_context(void *, void *context) { std::free(context); }
 void exit_plugin(void *plugin) { delete static_cast<Plugin *>(plugin); }
 
@@ -286,27 +281,21 @@ const bricks_option options[] = {
 };
 const char *const figures[] = {"fives", nullptr};
 
-const bricks_plugin plugin = {
-    BRICKS_PLUGIN_ABI,
-    sizeof(bricks_plugin),
-    "scripted",
-    "does what its options say",
-    BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_ACTIVE) |
-        BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING) |
-        BRICKS_ON(BRICKS_EVENT_CONFLICT),
-    0,
-    options,
-    figures,
-    init,
-    worker_init,
-    handle,
-    free_context,
-    nullptr,
-    exit_plugin,
-};
+const bricks_plugin plugin = [] {
+  bricks_plugin made =
+      plain_plugin("scripted", "does what its options say",
+                   BRICKS_ON(BRICKS_EVENT_OPENING) | BRICKS_ON(BRICKS_EVENT_ACTIVE) |
+                       BRICKS_ON(BRICKS_EVENT_PACKET) | BRICKS_ON(BRICKS_EVENT_CLOSING) |
+                       BRICKS_ON(BRICKS_EVENT_CONFLICT));
+  made.options = options;
+  made.figures = figures;
+  made.init = init;
+  made.handle = handle;
+  made.free_context = free_context;
+  made.exit = exit_plugin;
+  return made;
+}();
 
 }  // namespace
 
-const bricks_plugin *bricks_plugin_entry(uint32_t abi) {
-  return abi == BRICKS_PLUGIN_ABI ? &plugin : nullptr;
-}
+BRICKS_PLUGIN_ENTRY(plugin)
