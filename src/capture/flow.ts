@@ -109,8 +109,9 @@ export interface Said {
   /** Who says it: address and port. */
   readonly by: string;
   readonly ports: readonly [number, number];
-  /** TCP: of the first byte, and of flags the lowest six bits. */
+  /** TCP: of the first byte, what is acknowledged, and of flags the lowest six bits. */
   readonly sequence: number;
+  readonly acknowledgment: number;
   readonly flags: number;
   /** As far as it was captured. */
   readonly payload: Buffer;
@@ -133,6 +134,7 @@ export function saidIn(record: CaptureRecord): Said | undefined {
     by: `${source}.${from}`,
     ports: [from, to],
     sequence: isTcp ? (body.u32(4) ?? 0) : 0,
+    acknowledgment: isTcp ? (body.u32(8) ?? 0) : 0,
     flags: isTcp ? (body.u8(13) ?? 0) & 63 : 0,
     payload: rest.data.subarray(rest.at, rest.end),
   };
