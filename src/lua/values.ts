@@ -59,7 +59,8 @@ export type Result =
 
 export const metatableOf = { engine: 'PktEngine', brick: 'Brick' } as const;
 
-const depthMax = 4;
+/** Brick.new{ plugins = { { options = { rules = { ... } } } } } is five tables deep. */
+const depthMax = 5;
 const entriesMax = 1048576;
 
 /** How Lua would name its type. */
