@@ -18,7 +18,7 @@ const dns: Sign = (bytes, ports) => {
   const opcode = (bytes.readUInt16BE(2) >> 11) & 15;
   return opcode <= 6 && (bytes.readUInt16BE(4) <= 1 || isAt(ports, 53, 5353, 5355));
 };
-const http = text(/^([A-Z-]{3,11} \S|HTTP\/1\.)/);
+const http = text(/^([A-Z-]{3,11} |HTTP\/1\.)/);
 const sip = text(/^(SIP\/2\.0 |[A-Z]{3,12} [a-z]+:)/i);
 
 /** RFC 1035 (with a length before it), 9112, 8446, 4253, 3261, 959. */
