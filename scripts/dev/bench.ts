@@ -131,7 +131,15 @@ function printTable(figures: readonly Figure[]): void {
   }
 }
 
+const usage =
+  'usage: npm run bench [-- --json] [-- NAME ...]   (docs/performance.md has the names)';
 const words = process.argv.slice(2);
+const unknown = words.filter((word) => word.startsWith('-') && word !== '--json');
+if (unknown.length > 0) {
+  const isHelp = unknown.every((word) => word === '-h' || word === '--help');
+  console[isHelp ? 'log' : 'error'](isHelp ? usage : `bench: no option ${unknown[0]}; ${usage}`);
+  process.exit(isHelp ? 0 : 2);
+}
 const json = words.includes('--json');
 const names = words.filter((word) => !word.startsWith('-'));
 const wanted = (name: string): boolean => names.length === 0 || names.includes(name);
@@ -144,6 +152,11 @@ const figures = [
     figureOf(name, input, unit, values),
   ),
 ];
+const missing = names.filter((name) => !figures.some((figure) => figure.name.startsWith(name)));
+if (missing.length > 0) {
+  console.error(`bench: nothing is measured by the name of ${missing.join(', ')}; ${usage}`);
+  process.exitCode = 2;
+}
 const machine = {
   processor: os.cpus()[0]?.model ?? 'unknown',
   cores: os.cpus().length,
