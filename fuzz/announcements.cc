@@ -10,18 +10,12 @@
 #include <cstring>
 #include <memory>
 
+#include "must.hh"
 #include "sessions/related_flows.hh"
 
 namespace bricks {
 
 namespace {
-
-void must(bool fact, const char* what) noexcept {
-  if (fact) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
-#define MUST(fact) must(fact, #fact)
 
 constexpr uint16_t big_endian(uint16_t value) noexcept {
   return static_cast<uint16_t>(value << 8 | value >> 8);

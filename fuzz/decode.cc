@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "must.hh"
 #include "wire/flow_key.hh"
 #include "wire/packet_digest.hh"
 
@@ -24,13 +25,6 @@ constexpr LinkType kLinks[] = {
     LinkType{129},       LinkType{192},  LinkType{226},     LinkType{239}};
 constexpr uint8_t kCutBit = 0x80;
 constexpr uint32_t kCutBy = 100;
-
-void must(bool fact, const char* what) noexcept {
-  if (fact) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
-#define MUST(fact) must(fact, #fact)
 
 void check_layers(const Packet& packet, const Layers& layers) noexcept {
   const uint32_t length = packet.length;

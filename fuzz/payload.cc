@@ -10,17 +10,11 @@
 
 #include "decoders/inspector.hh"
 #include "decoders/quic.hh"
+#include "must.hh"
 
 namespace bricks {
 
 namespace {
-
-void must(bool fact, const char* what) noexcept {
-  if (fact) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
-#define MUST(fact) must(fact, #fact)
 
 volatile uint8_t seen;  // so that every byte of a record is read
 

@@ -6,17 +6,11 @@
 #include <cstring>
 #include <memory>
 
+#include "must.hh"
 #include "streams/tcp_streams.hh"
 
 namespace bricks::streams {
 namespace {
-
-void must(bool fact, const char* what) noexcept {
-  if (fact) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
-#define MUST(fact) must(fact, #fact)
 
 // Holds what comes out to being one stream.
 struct Checker final : Sink {

@@ -14,6 +14,7 @@
 #include "engine/engine.hh"
 #include "figure.hh"
 #include "flood.hh"
+#include "must.hh"
 #include "ports/packet_builder.hh"
 #include "ports/pipe_directory.hh"
 
@@ -26,12 +27,6 @@ namespace {
 constexpr uint32_t kRecords = 2'000'000;
 constexpr uint32_t kFrame = 60;
 constexpr double kVethSeconds = 1.0;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 bool run(const std::string& command) { return std::system(command.c_str()) == 0; }
 

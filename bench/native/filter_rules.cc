@@ -9,6 +9,7 @@
 #include "engine/plan.hh"
 #include "figure.hh"
 #include "filter/rule_list.hh"
+#include "must.hh"
 #include "wire/bytes.hh"
 
 namespace bench {
@@ -16,12 +17,6 @@ namespace bench {
 using namespace bricks;
 
 namespace {
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 class FilterLane {
  public:

@@ -12,6 +12,7 @@
 #include "figure.hh"
 #include "limit_loop.hh"
 #include "mem/region.hh"
+#include "must.hh"
 #include "ports/pipe_output.hh"
 
 namespace bench {
@@ -19,12 +20,6 @@ namespace bench {
 using namespace bricks;
 
 namespace {
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 constexpr const char* kHot = "gen:60?flows=1000&buffers=5120";
 constexpr const char* kShuffled = "gen:60?flows=100000&buffers=131072&shuffle=1";

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "figure.hh"
+#include "must.hh"
 #include "queues/egress_queues.hh"
 
 namespace bench {
@@ -13,12 +14,6 @@ namespace bench {
 using namespace bricks;
 
 namespace {
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 class Offered {
  public:

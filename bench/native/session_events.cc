@@ -10,6 +10,7 @@
 
 #include "bricks/brick.hh"
 #include "figure.hh"
+#include "must.hh"
 #include "plugins/plugin_list.hh"
 #include "session_frames.hh"
 #include "sessions/session_table.hh"
@@ -23,12 +24,6 @@ using namespace bricks;
 namespace {
 
 constexpr uint32_t kSessions = 100000;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 std::string plugin_path(const char* name) {
   const auto build = std::filesystem::read_symlink("/proc/self/exe").parent_path();

@@ -9,6 +9,7 @@
 
 #include "bricks/brick.hh"
 #include "figure.hh"
+#include "must.hh"
 #include "session_frames.hh"
 #include "sessions/session_table.hh"
 #include "wire/bytes.hh"
@@ -19,12 +20,6 @@ namespace bench {
 using namespace bricks;
 
 namespace {
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 class Balanced {
  public:

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "must.hh"
+
 namespace bench {
 
 using namespace bricks;
@@ -17,12 +19,6 @@ namespace {
 
 constexpr uint32_t kDrainMs = 60000;
 constexpr size_t kFileHeader = 24, kRecordHeader = 16;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: steering: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 void put_host32(Bytes& to, uint32_t value) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&value);

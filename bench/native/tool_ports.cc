@@ -13,6 +13,7 @@
 
 #include "engine/engine.hh"
 #include "figure.hh"
+#include "must.hh"
 #include "ports/packet_builder.hh"
 #include "ports/pipe_directory.hh"
 
@@ -25,12 +26,6 @@ namespace {
 constexpr uint32_t kPackets = 4'000'000;
 constexpr uint32_t kLength = 60;
 constexpr double kTapSeconds = 0.7;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 // One input straight to one output.
 class Passing {

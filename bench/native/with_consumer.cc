@@ -11,6 +11,7 @@
 #include "abi/bricks.h"
 #include "engine/engine.hh"
 #include "figure.hh"
+#include "must.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/pipe_server.hh"
 
@@ -21,12 +22,6 @@ using namespace bricks;
 namespace {
 
 constexpr uint32_t kPipes = 4;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 // The consumer process: reads until its parent is gone.
 [[noreturn]] void consume(const std::string& run_dir) {

@@ -18,6 +18,7 @@
 #include "engine/engine.hh"
 #include "figure.hh"
 #include "flood.hh"
+#include "must.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/xdp_program.hh"
 
@@ -31,12 +32,6 @@ constexpr double kSeconds = 0.4;
 constexpr uint32_t kRing = 4096;
 constexpr uint32_t kChunk = 2048;
 constexpr uint32_t kAtOnce = 64;
-
-void must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "bench: %s\n", status.message.c_str());
-  std::exit(1);
-}
 
 void must_be_zero(int error, const char* what) {
   if (error == 0) return;

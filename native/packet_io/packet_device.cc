@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "packet_io/packet_place.hh"
+
 namespace bricks::packet_io_library {
 
 namespace {
@@ -103,16 +105,8 @@ uint32_t Device::send_batch(struct packet** packets, uint32_t count) {
   while (batch.count < std::min(count, kBatchMax)) {
     const struct packet& from = *packets[batch.count];
     if (static_cast<LinkType>(from.link_type) != batch.link) break;
-    Packet& to = batch.packets[batch.count];
-    to = {};
-    to.data = from.data;
-    to.length = from.length;
-    to.timestamp = from.timestamp;
-    to.buffer = kNoBuffer;
-    if (from.wire_length > from.length) to.flags = kPacketCut;
-    batch.wire_lengths[batch.count] = std::max(from.wire_length, from.length);
-    picks[batch.count] = static_cast<Index>(batch.count);
-    ++batch.count;
+    const Index place = place_packet(batch, from);
+    picks[place] = place;
   }
   const uint32_t room = std::min(output_->room(batch, picks, batch.count), batch.count);
   if (room == 0) return 0;

@@ -5,6 +5,7 @@
 
 #include "abi/bricks_worker.h"
 #include "packet_io/packet_device.hh"
+#include "packet_io/packet_place.hh"
 #include "plugins/session_worker.hh"
 #include "queues/egress_queues.hh"
 #include "wire/decode.hh"
@@ -98,19 +99,6 @@ Status build(bricks_worker& worker, const bricks_worker_plugin* plugins, int cou
   return EgressQueues::create("worker", egress, process_queue_groups(), nullptr, &worker.queues);
 }
 
-// A packet's place in a batch; the library has filled in all of it but what decode adds.
-void put(Batch& batch, const struct packet& from) noexcept {
-  const uint32_t i = batch.count++;
-  Packet& to = batch.packets[i];
-  to = {};
-  to.data = from.data;
-  to.length = from.length;
-  to.timestamp = from.timestamp;
-  to.buffer = kNoBuffer;
-  if (from.wire_length > from.length) to.flags = kPacketCut;
-  batch.wire_lengths[i] = std::max(from.wire_length, from.length);
-}
-
 void begin(Batch& batch, const bricks_worker& worker, uint32_t link_type) noexcept {
   batch.count = 0;
   batch.not_ip = 0;
@@ -179,7 +167,7 @@ int worker_ingress(bricks_worker* worker, struct packet** packets, int n,
       const struct packet& next = *packets[done + static_cast<int>(batch.count)];
       if (next.link_type != static_cast<uint32_t>(batch.link)) break;
       picks[batch.count] = static_cast<Index>(batch.count);
-      put(batch, next);
+      place_packet(batch, next);
     }
     decode(batch, process_hash_seed());
     batch.decoded = true;
@@ -215,7 +203,7 @@ int aqm_enqueue(bricks_worker* worker, struct packet* packet, const bricks_verdi
   }
   Batch& one = *worker->one;
   begin(one, *worker, packet->link_type);
-  put(one, *packet);
+  place_packet(one, *packet);
   decode(one, process_hash_seed());
   one.decoded = true;
   const Nanos now = worker->packet_time ? packet->timestamp : one.now;

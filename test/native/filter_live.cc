@@ -3,28 +3,12 @@
 // watch).
 #include <thread>
 
-#include "engine/engine.hh"
+#include "engine_house.hh"
 #include "filter_fixture.hh"
 
 namespace bricks {
 
 namespace {
-
-int64_t imbalance(const EngineSnapshot& now) {
-  int64_t sum = 0;
-  const auto add = [&sum](const LedgerCell& cell, bool input, bool output) {
-    if (input) sum += static_cast<int64_t>(cell.packets);
-    sum += static_cast<int64_t>(cell.copies) - static_cast<int64_t>(cell.dropped_total());
-    if (output) sum -= static_cast<int64_t>(cell.delivered + cell.held);
-  };
-  for (const auto& row : now.inputs) add(row.cell, true, false);
-  for (const auto& row : now.bricks) add(row.cell, false, false);
-  for (const auto& row : now.outputs) add(row.cell, false, true);
-  add(now.retired_inputs, true, false);
-  add(now.retired_bricks, false, false);
-  add(now.retired_outputs, false, true);
-  return sum;
-}
 
 Graph filter_graph(uint64_t number, uint32_t outlets, const std::string& expression = "") {
   Graph graph;
@@ -132,7 +116,7 @@ TEST(filter_rules_change_under_load_and_the_ledger_balances) {
       status = house.engine->apply(
           filter_graph(house.number, 3 + random.below(2), random.below(2) ? "tcp" : ""));
     } else {
-      unbalanced += imbalance(house.engine->snapshot()) != 0;
+      unbalanced += difference(house.engine->snapshot()) != 0;
     }
     refused += !status.ok() && status.code != Code::limit_reached;
     ++changes;
@@ -143,7 +127,7 @@ TEST(filter_rules_change_under_load_and_the_ledger_balances) {
   CHECK(changes > 50);
   CHECK_EQ(refused, 0u);
   CHECK_EQ(unbalanced, 0u);
-  CHECK_EQ(imbalance(last), 0);
+  CHECK_EQ(difference(last), 0);
 }
 
 TEST(filter_counts_survive_changes_of_rule_and_graph) {
@@ -170,7 +154,7 @@ TEST(filter_counts_survive_changes_of_rule_and_graph) {
   CHECK(hits > 10000 && dropped > 0);
   CHECK_EQ(last.bricks[0].cell.dropped_total() + last.retired_bricks.dropped_total(), dropped);
   CHECK(hits <= last.inputs[0].cell.packets);
-  CHECK_EQ(imbalance(last), 0);
+  CHECK_EQ(difference(last), 0);
 }
 
 TEST(filter_refuses_a_graph_without_the_output_its_rule_names) {

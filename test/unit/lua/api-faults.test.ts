@@ -1,27 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arrows } from '../../../src/flow/arrows.ts';
-import { LuaSession } from '../support/lua-session.ts';
-
-const oneEngine = `
-  pe = PktEngine.new("e0")
-  lb = Brick.new("LoadBalancer")
-  lb:connect_input("eth3")
-  lb:connect_output("eth3{0", "eth3{1")
-  pe:link(lb)
-`;
-
-function linked(): LuaSession {
-  const session = new LuaSession();
-  session.run(oneEngine);
-  return session;
-}
-
-function graphOf(session: LuaSession, name = 'e0'): string[] {
-  const graph = session.binding.engines.get(name)?.graph;
-  assert.ok(graph);
-  return arrows(graph);
-}
+import { graphOf, linked } from '../support/lua-session.ts';
 
 test('what fails changes nothing', () => {
   const session = linked();

@@ -1,4 +1,6 @@
 /** A Lua machine on a fake binding, and what it printed. */
+import assert from 'node:assert/strict';
+import { arrows } from '../../../src/flow/arrows.ts';
 import { Machine, type Outcome } from '../../../src/lua/machine.ts';
 import { Signals } from '../../../src/lua/signals.ts';
 import { FakeBinding } from './fake-binding.ts';
@@ -46,4 +48,26 @@ export class LuaSession {
     if (!outcome.ok) return `${outcome.error.code}: ${outcome.error.message}`;
     return outcome.incomplete ? '...' : this.stdout;
   }
+}
+
+/** An engine that balances eth3 over two pipes. */
+export const oneEngine = `
+  pe = PktEngine.new("e0")
+  lb = Brick.new("LoadBalancer")
+  lb:connect_input("eth3")
+  lb:connect_output("eth3{0", "eth3{1")
+  pe:link(lb)
+`;
+
+export function linked(): LuaSession {
+  const session = new LuaSession();
+  session.run(oneEngine);
+  return session;
+}
+
+/** Its arrows. */
+export function graphOf(session: LuaSession, name = 'e0'): string[] {
+  const graph = session.binding.engines.get(name)?.graph;
+  assert.ok(graph);
+  return arrows(graph);
 }
