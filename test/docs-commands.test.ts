@@ -1,4 +1,4 @@
-/** What pages say to type exists: commands, options, calls of the Lua API; and Lua blocks are Lua. */
+/** What pages say to type exists: commands, options, calls of the API; Lua blocks are Lua. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commands } from '../src/cli/commands.ts';
