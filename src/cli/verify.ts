@@ -206,6 +206,8 @@ export const verifyCommand: Command = {
   details:
     'Looks at the inputs (taps) and into the memory of the pipes (without being a consumer),\n' +
     'and finds flows with code of its own. At high rates: at a sample of the address pairs.\n' +
+    "A flow may go on at another output once, where its balancer's applications name that one\n" +
+    'for what the flow has just been seen to speak.\n' +
     'Exit code 8: a flow was split, a packet lost, there twice, out of order or changed; or\n' +
     'too little was seen to say that none was. Run it as root or the user of the daemon.',
   options: {

@@ -46,6 +46,8 @@ TEST(plugins_refused_when_loaded) {
   says(refusal({spec_of(folder.path / "text.so")}, Code::invalid_argument), "text.so");
   says(refusal({spec_of(built_plugin("wrong_abi"))}, Code::unsupported),
        "made for plugin ABI 2, and this bricks has 1");
+  says(refusal({spec_of(built_plugin("later_event"))}, Code::invalid_argument),
+       "wants events that there are not: 384");
   says(refusal({spec_of(built_plugin("no_entry"))}, Code::invalid_argument),
        "does not export bricks_plugin_entry");
   says(refusal({hostile("init")}, Code::failed), "hostile: init failed (5): the moon is full");
