@@ -28,7 +28,8 @@ using namespace bricks;
 
 namespace {
 
-constexpr double kSeconds = 0.4;
+constexpr double kSeconds = 0.2;
+constexpr int kTurns = 15;  // the sender's pace changes by half from one to the next
 constexpr uint32_t kRing = 4096;
 constexpr uint32_t kChunk = 2048;
 constexpr uint32_t kAtOnce = 64;
@@ -158,7 +159,7 @@ void measure(const char* name, XdpAttach attach, Figures& figures) {
   const std::string option = attach == XdpAttach::driver ? "drv" : "skb";
   std::vector<double> ours, bare;
   const Flood flood;
-  for (int run = -1; run < kRuns; ++run) {
+  for (int run = -1; run < kTurns; ++run) {
     double limit = 0;
     std::thread([&] { limit = BareLoop(attach).measure(); }).join();
     const double value = measure_engine("xdp:far?mode=copy&attach=" + option);
