@@ -17,6 +17,8 @@ inline constexpr uint32_t kEnginesMax = 256;          // engines of one process
 inline constexpr uint32_t kPipeSlotsDefault = 1024;   // netmap's default, too
 inline constexpr uint32_t kPipeSlotsMin = 16;         // slots of a pipe's ring: at least
 inline constexpr uint32_t kPipeSlotsMax = 65536;      // and at most
+// Of a pipe that a program asks for: programs that sleep pass on a ring for every two wake-ups.
+inline constexpr uint32_t kPipePairSlots = 2048;
 // 33 cache lines: an odd number spreads headers over all sets of every cache. 2048 puts them into
 // one set in 32 and costs a factor of 2.6 (docs/performance.md).
 inline constexpr uint32_t kBufferStride = 2112;
@@ -26,7 +28,7 @@ inline constexpr uint32_t kBufferPayload = kBufferStride - 64;  // 2048: bytes o
 inline constexpr uint32_t kFrameBuffersMax = (kFrameMax + kBufferPayload - 1) / kBufferPayload;
 inline constexpr uint32_t kSharedRegionBuffers = 1u << 18;  // sparse: what is touched is memory
 inline constexpr uint32_t kPipePairsMax = 4096;             // pipes that programs have asked for
-inline constexpr uint32_t kPipeArenaBuffers = 1u << 17;  // of such a pipe's memory, for more pipes
+inline constexpr uint32_t kPipeArenaBuffers = 1u << 18;  // of such a pipe's memory, for more pipes
 inline constexpr uint32_t kPipeArenaControlBytes = 32u << 20;  // and their rings; both sparse
 inline constexpr uint32_t kPipeExtraBuffersMax = 1u << 20;     // a netmap program's extra buffers
 inline constexpr uint32_t kSpillBuffersMax = 1u << 22;  // an engine's overflow queues; sparse, too
@@ -50,6 +52,11 @@ inline constexpr uint32_t kConsumersWaitingMax = 1024;    // attach requests for
 inline constexpr uint32_t kPortConnectionsMax = 8192;     // consumers connected to ports.sock
 inline constexpr uint32_t kPortConnectionsPerUser = 256;  // of a user who is not the daemon's
 inline constexpr uint32_t kPortRequestMs = 5000;  // a connection that asks nothing so long is shut
+inline constexpr uint32_t kTcpBacklog = 16;       // connections that wait to be accepted, at a time
+inline constexpr uint32_t kTcpNewcomersMax = 64;  // connections that have not said what they want
+inline constexpr uint32_t kTcpSilenceMs = 200;    // who has not begun by then gets the first output
+inline constexpr uint32_t kTcpLineMs = 2000;      // for a line that was begun
+inline constexpr uint32_t kTcpSelectMax = 64;     // bytes of an output's name there
 inline constexpr uint64_t kRecordBytesMin = 4u << 20;     // of a recorder: 32 chunks, 128 KiB each
 inline constexpr uint64_t kRecordBytesMax = 64ull << 30;  // and the most; sparse
 inline constexpr uint32_t kRecordSecondsMax = 86400;      // that it keeps

@@ -38,7 +38,7 @@ Status check_shape(const std::string& name, const PipeShape& shape) {
 
 PipeShape complete(PipeShape shape) noexcept {
   for (uint32_t d = 0; d < 2; ++d) {
-    if (shape.slots[d] == 0) shape.slots[d] = kPipeSlotsDefault;
+    if (shape.slots[d] == 0) shape.slots[d] = kPipePairSlots;
     if (shape.rings[d] == 0) shape.rings[d] = 1;
   }
   return shape;

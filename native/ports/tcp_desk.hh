@@ -13,14 +13,10 @@
 #include <thread>
 #include <vector>
 
+#include "mem/limits.hh"
 #include "ports/tcp_listener.hh"
 
 namespace bricks {
-
-constexpr uint32_t kTcpNewcomersMax = 64;  // connections to a desk that have not said whom
-constexpr uint32_t kTcpSilenceMs = 200;    // who has not begun by then gets the first output
-constexpr uint32_t kTcpLineMs = 2000;      // for a line that was begun
-constexpr uint32_t kTcpSelectMax = 64;     // bytes of an output's name there
 
 // Where connections for one output wait until its thread takes them.
 class TcpPlace {

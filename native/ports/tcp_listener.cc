@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include "mem/limits.hh"
+
 namespace bricks {
 namespace {
 

@@ -14,8 +14,6 @@ struct TcpAddress {
   bool public_too = false;  // false: loopback addresses only
 };
 
-constexpr int kTcpBacklog = 16;  // connections that wait to be accepted, and are at once
-
 // Listens, without blocking. `bound`: where it really is. invalid_argument, permission_denied, busy
 // (the port is taken), failed.
 Status tcp_listen(const TcpAddress& address, int* fd, std::string* bound);

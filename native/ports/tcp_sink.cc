@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "mem/limits.hh"
+
 namespace bricks {
 namespace {
 
@@ -70,7 +72,7 @@ bool TcpSink::admit(int fd) noexcept {
 
 bool TcpSink::accept_all() noexcept {
   bool any = false;
-  for (int i = 0; i < kTcpBacklog; ++i) {
+  for (uint32_t i = 0; i < kTcpBacklog; ++i) {
     const int fd = place_ ? place_->take() : tcp_accept(listener_);
     if (fd < 0) break;
     if (admit(fd)) any = true;

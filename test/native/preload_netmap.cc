@@ -15,10 +15,10 @@ TEST(preload_netmap_carries_packets_both_ways_in_both_styles) {
     if (!a.is_open() || !b.is_open()) return;
     CHECK_EQ(std::string(a.nifp->ni_name), "x{0");
     CHECK_EQ(a.nifp->ni_host_tx_rings, 1u);
-    CHECK_EQ(a.tx()->num_slots, 1024u);
+    CHECK_EQ(a.tx()->num_slots, kPipePairSlots);
     CHECK_EQ(a.tx()->dir, 1);
     CHECK_EQ(b.rx()->dir, 0);
-    CHECK_EQ(a.tx()->tail, 1023u);
+    CHECK_EQ(a.tx()->tail, kPipePairSlots - 1);
     CHECK_EQ(b.rx()->tail, 0u);
     for (const NetmapPort* from : {&a, &b}) {
       const NetmapPort* to = from == &a ? &b : &a;

@@ -126,7 +126,8 @@ TEST(preload_netmap_follows_an_engine_that_comes_and_goes) {
     CHECK_EQ(a.sync_tx(), 0);
     NetmapPort::put(a.tx(), 1);
     CHECK_EQ(a.sync_tx(), 0);
-    return eventually([&] { return a.sync_tx() == 0 && NetmapPort::space(a.tx()) == 1023; });
+    return eventually(
+        [&] { return a.sync_tx() == 0 && NetmapPort::space(a.tx()) == kPipePairSlots - 1; });
   };
   CHECK(send_one());
   for (uint64_t round = 0; round < 2; ++round) {

@@ -20,13 +20,13 @@ TEST(preload_netmap_late_receivers_get_all_and_reopened_ones_go_on) {
   NetmapHouse house;
   NetmapPort a("x{0");
   if (!a.is_open()) return;
-  for (uint64_t n = 1; n <= 1023; ++n) NetmapPort::put(a.tx(), n);
+  for (uint64_t n = 1; n < kPipePairSlots; ++n) NetmapPort::put(a.tx(), n);
   CHECK_EQ(a.sync_tx(), 0);
   {
     NetmapPort b("x}0");
     if (!b.is_open()) return;
     CHECK_EQ(b.sync_rx(), 0);
-    CHECK_EQ(NetmapPort::space(b.rx()), 1023u);
+    CHECK_EQ(NetmapPort::space(b.rx()), kPipePairSlots - 1);
     for (uint64_t n = 1; n <= 18; ++n) CHECK(NetmapPort::take(b.rx(), n));
     CHECK_EQ(b.sync_rx(), 0);
   }
@@ -35,7 +35,7 @@ TEST(preload_netmap_late_receivers_get_all_and_reopened_ones_go_on) {
   NetmapPort b("x}0");
   if (!b.is_open()) return;
   CHECK_EQ(b.rx()->head, 18u);
-  CHECK_EQ(read_all(b, 19), 1023u - 18);
+  CHECK_EQ(read_all(b, 19), kPipePairSlots - 1 - 18);
   NetmapPort::put(a.tx(), 77);  // written, not synced: stays for whoever opens next
   a.leave();
   CHECK_EQ(read_all(b, 1), 0u);
@@ -79,7 +79,7 @@ TEST(preload_netmap_end_of_a_killed_program_is_free_and_what_it_sent_stays) {
       Wish alone;
       alone.flags = NR_EXCLUSIVE;
       NetmapPort a("x{0", alone);
-      return a.error == 0 && a.sync_tx() == 0 && NetmapPort::space(a.tx()) == 1023;
+      return a.error == 0 && a.sync_tx() == 0 && NetmapPort::space(a.tx()) == kPipePairSlots - 1;
     }));
   }
 }
@@ -164,7 +164,7 @@ TEST(preload_netmap_gives_rings_and_buffers_back_to_the_memory) {
   Wish same;
   same.memory = static_cast<uint16_t>(in.memory_id);
   same.extra = 1000;
-  for (int round = 0; round < 500; ++round) {  // 3000 buffers each; 131072 in all
+  for (int round = 0; round < 500; ++round) {  // 5000 buffers each; kPipeArenaBuffers in all
     NetmapPort out("y{0", same);
     if (!out.is_open()) return;
     CHECK_EQ(out.extra, 1000u);
