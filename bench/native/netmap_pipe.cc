@@ -1,6 +1,8 @@
 // netmap-spin, netmap-sleep: a netmap program sends, another receives, both unmodified, by
 // libbricks-netmap; 60-byte frames, 512 slots a turn, as pkt-gen does it. The limit beside the
 // first: two processes that write and read the slots of a ring of their own, and nothing else.
+// cores: how long a cache line takes from one core to the other and back, on which all figures of
+// two cores depend; a hypervisor may move them apart from one minute to the next.
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -15,6 +17,7 @@
 
 #include "abi/netmap.h"
 #include "figure.hh"
+#include "mem/limits.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/pipe_server.hh"
 
@@ -24,7 +27,7 @@ using namespace bricks;
 
 namespace {
 
-constexpr uint32_t kSlots = 1024, kTurn = 512;
+constexpr uint32_t kSlots = kPipePairSlots, kTurn = 512;
 constexpr uint64_t kSpinning = 30'000'000, kSleeping = 5'000'000;
 
 // Each side has a core of its own, where there are two.
@@ -143,10 +146,51 @@ double run_bare(uint64_t packets) {
   return bytes == packets * 60 ? static_cast<double>(packets) / seconds / 1e6 : 0;
 }
 
+struct Ball {
+  alignas(128) std::atomic<uint32_t> served{0};
+  alignas(128) std::atomic<uint32_t> returned{0};
+};
+
+// Nanoseconds of a round trip, kRuns times.
+Spread play_between_cores() {
+  constexpr uint32_t kRounds = 100'000;
+  void* memory =
+      mmap(nullptr, sizeof(Ball), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) std::abort();
+  Ball& ball = *new (memory) Ball;
+  const pid_t other = fork();
+  if (other == 0) {
+    stay_on(1);
+    for (uint32_t seen = 0; seen < kRounds * kRuns;) {
+      ball.returned.store(seen = wait_for(ball.served, seen), std::memory_order_release);
+    }
+    _exit(0);
+  }
+  cpu_set_t before;
+  sched_getaffinity(0, sizeof before, &before);
+  stay_on(0);
+  std::vector<double> nanos;
+  for (uint32_t at = 0; at < kRounds * kRuns;) {
+    const double begin = seconds_now();
+    for (uint32_t end = at + kRounds; at < end; ++at) {
+      ball.served.store(at + 1, std::memory_order_release);
+      wait_for(ball.returned, at);
+    }
+    nanos.push_back((seconds_now() - begin) / kRounds * 1e9);
+  }
+  waitpid(other, nullptr, 0);
+  sched_setaffinity(0, sizeof before, &before);
+  munmap(memory, sizeof(Ball));
+  return spread(nanos);
+}
+
 }  // namespace
 
 void measure_netmap_pipe(const Wanted& wanted, Figures& figures) {
   const bool spins = wanted("netmap-spin"), sleeps = wanted("netmap-sleep");
+  if (wanted("cores")) {
+    figures.push_back({"cores", "a line, there and back", "ns", play_between_cores(), 0});
+  }
   if (!spins && !sleeps) return;
   char folder[] = "/dev/shm/bricks-bench-XXXXXX";
   if (!mkdtemp(folder)) std::abort();
@@ -168,7 +212,7 @@ void measure_netmap_pipe(const Wanted& wanted, Figures& figures) {
   unsetenv("BRICKS_RUN_DIR");
   server.reset();
   rmdir(folder);
-  const char* input = "60 B, 1024 slots, 2 processes";
+  const std::string input = "60 B, " + std::to_string(kSlots) + " slots, 2 processes";
   if (spins) {
     figures.push_back({"netmap-spin", input, "Mpps", spread(spinning), spread(bare).median});
   }
