@@ -6,7 +6,8 @@
 
 #include "bricks_session.h"
 
-/* The packet of an event; valid during the call. Offsets are from data; 0: there is none. */
+/* The packet of an event; valid during the call. Offsets are from data; 0: there is none, but for
+ * network, which is 0 also where frames begin with IP: ip_version tells. */
 typedef struct bricks_packet_view {
   const uint8_t *data; /* the frame */
   uint64_t timestamp;
