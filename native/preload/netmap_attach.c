@@ -133,7 +133,7 @@ void netmap_port_detach(struct netmap_port *port) {
   int *const fds[] = {&port->tx_data,  &port->tx_space, &port->rx_data,
                       &port->rx_space, &port->memory,   &port->connection};
   netmap_feed_leave(port);
-  port->registered = false;
+  __atomic_store_n(&port->registered, false, __ATOMIC_RELAXED);
   if (port->base) munmap(port->base, port->bytes);
   port->base = NULL;
   for (uint32_t i = 0; i < sizeof fds / sizeof fds[0]; ++i) {

@@ -127,7 +127,7 @@ static uint32_t tails(const struct netmap_end_ring *rings, uint32_t first, uint3
 
 /* Edge-triggered: only what has moved since the last report. */
 static uint32_t only_news(struct member *m, const struct netmap_port *port, uint32_t found) {
-  if (!(m->wanted.events & EPOLLET) || !found || !port->registered) return found;
+  if (!(m->wanted.events & EPOLLET) || !found || !netmap_registered(port)) return found;
   const uint32_t in = tails(port->rx, port->rx_first, port->rx_end);
   const uint32_t out = tails(port->tx, port->tx_first, port->tx_end);
   if (in == m->seen_in) found &= ~(uint32_t)(EPOLLIN | EPOLLRDNORM);

@@ -50,7 +50,7 @@ static bool show_all_in(const struct mapping *m) {
   bool all = true;
   for (int fd = 0; fd < kNetmapFdsMax; ++fd) {
     const struct netmap_port *port = netmap_port_of(fd);
-    if (port && port->registered && port->inode == m->inode) all = show(port, m) && all;
+    if (port && netmap_registered(port) && port->inode == m->inode) all = show(port, m) && all;
   }
   return all;
 }
@@ -64,7 +64,7 @@ static struct mapping *free_entry(void) {
 
 static void *map_port(const struct netmap_port *port, void *address, size_t length, int protection,
                       int flags, off_t offset) {
-  if (!port->registered || offset != 0 || length == 0 || length > port->bytes ||
+  if (!netmap_registered(port) || offset != 0 || length == 0 || length > port->bytes ||
       !(flags & MAP_SHARED)) {
     errno = EINVAL;
     return MAP_FAILED;

@@ -13,6 +13,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "preload/netmap_wait.h"
+
 static struct netmap_port *table[kNetmapFdsMax]; /* read without the lock */
 /* Used again, never freed: who has read the table a moment too early sees that nobody holds it. */
 static struct netmap_port *ports; /* under netmap_lock() */

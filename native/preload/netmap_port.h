@@ -50,7 +50,8 @@ struct netmap_port {
   /* All from here on is new each time that it is used. */
   uint32_t references; /* descriptors; under netmap_lock() */
   int poll_fd;         /* a duplicate of the program's, of our own */
-  bool registered, orphaned;
+  bool registered;     /* netmap_registered(): all else about the end holds from then on */
+  bool orphaned;
   bool no_tx_poll, do_rx_poll;
   int connection, memory;
   int tx_data, tx_space, rx_data, rx_space; /* eventfds */
@@ -88,6 +89,10 @@ void netmap_forget(int fd);
 int netmap_port_attach(struct netmap_port *port, struct bricks_end_request *request);
 void netmap_port_detach(struct netmap_port *port);
 
+static inline bool netmap_registered(const struct netmap_port *port) {
+  return __atomic_load_n(&port->registered, __ATOMIC_ACQUIRE);
+}
+
 /* netmap_memory.c: what programs have mapped. */
 bool netmap_show_rings(const struct netmap_port *port);
 
@@ -111,9 +116,5 @@ bool netmap_feed_ready(struct netmap_port *port);
 bool netmap_feed_copy(struct netmap_port *port, struct netmap_end_ring *r);
 void netmap_feed_released(struct netmap_end_ring *r, uint32_t current, uint32_t slots);
 void netmap_feed_leave(struct netmap_port *port);
-
-/* netmap_epoll.c */
-bool netmap_epoll_known(int fd);
-void netmap_epoll_forget(int fd); /* a set, or a member of sets */
 
 #endif

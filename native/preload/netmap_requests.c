@@ -63,11 +63,11 @@ static struct bricks_end_request request_of(const struct wish *w) {
 }
 
 static int open_port(struct netmap_port *port, const struct wish *w) {
-  if (port->registered) return refuse(EBUSY);
+  if (netmap_registered(port)) return refuse(EBUSY);
   if (check_wish(w) != 0) return -1;
   struct bricks_end_request request = request_of(w);
   netmap_lock(); /* one at a time: each may map over the others' mappings */
-  int error = port->registered ? EBUSY : netmap_port_attach(port, &request);
+  int error = netmap_registered(port) ? EBUSY : netmap_port_attach(port, &request);
   const struct bricks_end_reply *reply = &port->reply;
   const uint32_t rings = reply->tx_rings > reply->rx_rings ? reply->tx_rings : reply->rx_rings;
   if (error == 0 && w->mode == NR_REG_ONE_NIC && w->ring >= rings) {
@@ -90,7 +90,7 @@ static int open_port(struct netmap_port *port, const struct wish *w) {
     port->rx_end = rx ? last_rx : 0;
     port->no_tx_poll = w->flags & NR_NO_TX_POLL;
     port->do_rx_poll = w->flags & NR_DO_RX_POLL;
-    port->registered = true;
+    __atomic_store_n(&port->registered, true, __ATOMIC_RELEASE);
   }
   netmap_unlock();
   return error ? refuse(error) : 0;
@@ -124,7 +124,7 @@ static int register_port(struct netmap_port *port, const struct nmreq_header *he
 
 /* Of the port itself when no name is given; else of a pipe, which is there for the time being. */
 static int find_info(struct netmap_port *port, const char *name, struct bricks_end_reply *reply) {
-  if (port->registered && !name[0]) {
+  if (netmap_registered(port) && !name[0]) {
     *reply = port->reply;
     return 0;
   }
@@ -275,7 +275,7 @@ int netmap_request(struct netmap_port *port, uint32_t request, void *argument) {
   switch (request) {
     case NIOCTXSYNC:
     case NIOCRXSYNC:
-      if (!port->registered) return refuse(ENXIO);
+      if (!netmap_registered(port)) return refuse(ENXIO);
       if (request == NIOCTXSYNC) {
         for (uint32_t i = port->tx_first; i < port->tx_end; ++i) netmap_sync_tx(port, &port->tx[i]);
         return 0;

@@ -18,6 +18,12 @@ static inline uint32_t before(const struct netmap_end_ring *r, uint32_t index) {
   return index == 0 ? r->slots - 1 : index - 1;
 }
 
+/* Written under the ring's lock; threads that share a port look at it without. */
+static inline uint32_t get(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline void set(uint32_t *word, uint32_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
 static uint32_t own_thread(void) {
   static __thread uint32_t id, of_fork __attribute__((tls_model("initial-exec")));
   if (id == 0 || of_fork != netmap_forks) { /* a fork's child has its parent's `id` */
@@ -77,9 +83,13 @@ static bool take_head(struct netmap_port *port, struct netmap_end_ring *r, uint3
       "%s: the program moved head to %u and cur to %u of ring %u, with head at %u and tail "
       "at %u of %u slots; set back",
       port->name, *head, cur, ring->ringid, current, tail, r->slots);
-  if (current >= r->slots || tail >= r->slots) r->state->current = r->state->tail = 0;
-  ring->head = ring->cur = r->state->current;
-  ring->tail = r->state->tail;
+  if (current >= r->slots || tail >= r->slots) {
+    set(&r->state->current, 0);
+    set(&r->state->tail, 0);
+  }
+  set(&ring->head, r->state->current);
+  set(&ring->cur, r->state->current);
+  set(&ring->tail, r->state->tail);
   return false;
 }
 
@@ -117,7 +127,7 @@ bool netmap_sync_tx(struct netmap_port *port, struct netmap_end_ring *r) {
     end = before(r, end);
   }
   if (end != current) {
-    r->state->current = end;
+    set(&r->state->current, end);
     __atomic_store_n(&shared->tail, end, __ATOMIC_SEQ_CST);
     wake(&r->pipe->consumer_waits, port->tx_data);
   }
@@ -126,9 +136,9 @@ bool netmap_sync_tx(struct netmap_port *port, struct netmap_end_ring *r) {
   if (given_back < r->slots &&
       distance(r, tail, before(r, given_back)) <= distance(r, tail, before(r, end))) {
     ask_for(r, tail, before(r, given_back), true);
-    r->state->tail = before(r, given_back);
+    set(&r->state->tail, before(r, given_back));
   }
-  r->ring->tail = r->state->tail;
+  set(&r->ring->tail, r->state->tail);
   unlock_ring(r);
   return true;
 }
@@ -148,7 +158,7 @@ bool netmap_sync_rx(struct netmap_port *port, struct netmap_end_ring *r) {
   bool good = take_head(port, r, &head);
   if (good && head != r->state->current) {
     const uint32_t current = r->state->current;
-    r->state->current = head;
+    set(&r->state->current, head);
     if (r->state->copied) netmap_feed_released(r, current, distance(r, current, head));
     shared->cur = head;
     __atomic_store_n(&shared->head, head, __ATOMIC_SEQ_CST);
@@ -160,44 +170,44 @@ bool netmap_sync_rx(struct netmap_port *port, struct netmap_end_ring *r) {
   if (end != tail && end < r->slots && current < r->slots &&
       distance(r, current, end) >= distance(r, current, tail)) {
     ask_for(r, tail, end, false);
-    r->state->tail = end;
+    set(&r->state->tail, end);
     set_time(r->ring);
   }
-  r->ring->tail = r->state->tail;
+  set(&r->ring->tail, r->state->tail);
   unlock_ring(r);
   return good;
 }
 
 short netmap_look(struct netmap_port *port, short events) {
   short found = 0;
-  if (!port->registered) return POLLERR;
+  if (!netmap_registered(port)) return POLLERR;
   const bool out = events & (POLLOUT | POLLWRNORM), in = events & (POLLIN | POLLRDNORM);
   for (uint32_t i = port->tx_first; i < port->tx_end; ++i) {
     struct netmap_end_ring *r = &port->tx[i];
-    if (!out && (port->no_tx_poll || r->ring->head == r->state->current)) continue;
+    if (!out && (port->no_tx_poll || get(&r->ring->head) == get(&r->state->current))) continue;
     if (!netmap_sync_tx(port, r)) found |= POLLERR;
-    if (r->ring->cur != r->ring->tail) found |= events & (POLLOUT | POLLWRNORM);
+    if (get(&r->ring->cur) != get(&r->ring->tail)) found |= events & (POLLOUT | POLLWRNORM);
   }
   if (!in && !port->do_rx_poll) return found;
   for (uint32_t i = port->rx_first; i < port->rx_end; ++i) {
     struct netmap_end_ring *r = &port->rx[i];
     if (!netmap_sync_rx(port, r)) found |= POLLERR;
-    if (r->ring->cur != r->ring->tail) found |= events & (POLLIN | POLLRDNORM);
+    if (get(&r->ring->cur) != get(&r->ring->tail)) found |= events & (POLLIN | POLLRDNORM);
   }
   return found;
 }
 
 bool netmap_has_news(const struct netmap_port *port, short events) {
-  if (!port->registered) return true;
+  if (!netmap_registered(port)) return true;
   for (uint32_t i = port->tx_first; events & (POLLOUT | POLLWRNORM) && i < port->tx_end; ++i) {
     const struct netmap_end_ring *r = &port->tx[i];
     const uint32_t head = __atomic_load_n(&r->shared->head, __ATOMIC_RELAXED);
-    if (head < r->slots && before(r, head) != r->state->tail) return true;
+    if (head < r->slots && before(r, head) != get(&r->state->tail)) return true;
   }
   if (!(events & (POLLIN | POLLRDNORM))) return false;
   for (uint32_t i = port->rx_first; i < port->rx_end; ++i) {
     const struct netmap_end_ring *r = &port->rx[i];
-    if (__atomic_load_n(&r->shared->tail, __ATOMIC_RELAXED) != r->state->tail) return true;
+    if (__atomic_load_n(&r->shared->tail, __ATOMIC_RELAXED) != get(&r->state->tail)) return true;
   }
   if (!port->feed.attached) return false;
   const struct bricks_reader *from = &port->feed.reader;
@@ -220,7 +230,7 @@ static void set_waits(struct netmap_port *port, short events, uint32_t value) {
 }
 
 void netmap_arm(struct netmap_port *port, short events) {
-  if (port->registered) set_waits(port, events, 1);
+  if (netmap_registered(port)) set_waits(port, events, 1);
 }
 
 static void take_signal(int event) {
@@ -230,7 +240,7 @@ static void take_signal(int event) {
 }
 
 void netmap_disarm(struct netmap_port *port, short events) {
-  if (!port->registered) return;
+  if (!netmap_registered(port)) return;
   set_waits(port, events, 0);
   if (events & (POLLOUT | POLLWRNORM)) take_signal(port->tx_space);
   if (!(events & (POLLIN | POLLRDNORM))) return;

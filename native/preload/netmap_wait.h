@@ -1,4 +1,4 @@
-/* libbricks-netmap: what poll and epoll have in common. */
+/* libbricks-netmap: what poll and epoll have in common, and what others need of them. */
 #ifndef BRICKS_PRELOAD_NETMAP_WAIT_H
 #define BRICKS_PRELOAD_NETMAP_WAIT_H
 
@@ -11,5 +11,9 @@ struct netmap_waiting {
 };
 bool netmap_spin(const struct netmap_waiting *waiting, uint32_t count, uint64_t until_ns);
 uint64_t netmap_clock_ns(void);
+
+/* netmap_epoll.c */
+bool netmap_epoll_known(int fd);
+void netmap_epoll_forget(int fd); /* a set, or a member of sets */
 
 #endif
