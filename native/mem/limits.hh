@@ -108,6 +108,25 @@ inline constexpr uint32_t kLuaLoopsAtStart = 100000000;  // while it is read, an
 inline constexpr uint32_t kLuaMemoryMbDefault = 64;      // of one worker of a Lua plugin
 inline constexpr uint32_t kLuaMemoryMbMax = 16384;       // and the most that its file can ask for
 inline constexpr uint32_t kLuaMessageMax = 500;          // bytes of an error that are kept
+inline constexpr uint32_t kLuaStepsOfLoop = 8;     // of matching a pattern that count as one loop
+inline constexpr uint32_t kLuaBytesOfLoop = 256;   // that are searched or copied, likewise
+inline constexpr uint32_t kLuaCapturesMax = 32;    // of a pattern, as in LuaJIT
+inline constexpr uint32_t kLuaPatternDepth = 200;  // of its recursion, as in LuaJIT
+
+// Plugins in TypeScript (docs/plugins-typescript.md).
+inline constexpr uint32_t kScriptRecordsSync = kBatchMax;  // events of one call
+inline constexpr uint32_t kScriptRecordsAsync = 8192;      // that wait for a plugin that is not
+inline constexpr uint32_t kScriptRingBytes = 2u << 20;     // of copied bytes; sparse
+inline constexpr uint32_t kScriptEventBytes = 512 * 1024;  // of one event
+inline constexpr uint32_t kScriptCallBytes = 64 * 1024;    // a key and a value of metadata
+inline constexpr uint32_t kScriptContextsMax = 1u << 24;   // of one plugin
+inline constexpr uint32_t kScriptWorkersMax = 256;         // engines that one plugin serves
+inline constexpr uint32_t kScriptLaterMax = 4096;     // calls that wait for a session's next packet
+inline constexpr uint32_t kScriptChildrenMax = 4096;  // sessions that one plugin has opened
+inline constexpr uint32_t kScriptRestartsMax = 8;     // of a plugin's thread, within the next
+inline constexpr uint32_t kScriptRestartWindowMs = 60000;  // so that a broken one does not go on
+inline constexpr uint32_t kScriptStartMs = 15000;  // until a plugin's file is loaded and started
+inline constexpr uint32_t kScriptTimeoutMaxMs = 10000;  // that a call may be given
 
 // Queue groups, of a process; the last of them of one packet.
 inline constexpr uint32_t kQueueGroupsMax = 4096;        // that there are at a time

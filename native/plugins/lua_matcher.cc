@@ -7,8 +7,7 @@ namespace bricks {
 
 namespace {
 
-constexpr double kStep = 1.0 / 8;  // of a loop
-constexpr size_t kBytesOfLoop = 256;
+constexpr double kStep = 1.0 / kLuaStepsOfLoop;  // of a loop
 constexpr char kEscape = '%';
 
 uint8_t byte(const char* at) noexcept { return static_cast<uint8_t>(*at); }
@@ -28,7 +27,7 @@ void LuaMatcher::step() {
 }
 
 void LuaMatcher::pay(size_t bytes) {
-  *budget_ -= static_cast<double>(bytes) / kBytesOfLoop;
+  *budget_ -= static_cast<double>(bytes) / kLuaBytesOfLoop;
   if (*budget_ < 0) [[unlikely]]
     used_up();
 }
@@ -165,7 +164,7 @@ const char* LuaMatcher::balanced(const char* at, const char* pair) {
 // What a capture has matched, once more.
 const char* LuaMatcher::again(const char* at, uint8_t digit) {
   const int index = digit - '1';
-  if (index < 0 || index >= level_ || captures_[index].length == kOpen)
+  if (index < 0 || index >= static_cast<int>(level_) || captures_[index].length == kOpen)
     luaL_error(lua_, "invalid capture index");
   const ptrdiff_t length = captures_[index].length;
   const auto bytes = static_cast<size_t>(length);
@@ -175,7 +174,7 @@ const char* LuaMatcher::again(const char* at, uint8_t digit) {
 }
 
 const char* LuaMatcher::begin_capture(const char* at, const char* pattern, ptrdiff_t kind) {
-  if (level_ >= kCapturesMax) luaL_error(lua_, "too many captures");
+  if (level_ >= kLuaCapturesMax) luaL_error(lua_, "too many captures");
   captures_[level_++] = {at, kind};
   const char* found = match(at, pattern);
   if (!found) --level_;
@@ -183,7 +182,7 @@ const char* LuaMatcher::begin_capture(const char* at, const char* pattern, ptrdi
 }
 
 const char* LuaMatcher::end_capture(const char* at, const char* pattern) {
-  int index = level_ - 1;
+  int index = static_cast<int>(level_) - 1;
   while (index >= 0 && captures_[index].length != kOpen) --index;
   if (index < 0) luaL_error(lua_, "invalid pattern capture");
   captures_[index].length = at - captures_[index].begin;
@@ -193,7 +192,7 @@ const char* LuaMatcher::end_capture(const char* at, const char* pattern) {
 }
 
 const char* LuaMatcher::match(const char* at, const char* pattern) {
-  if (++depth_ > kDepthMax) luaL_error(lua_, "pattern too complex");
+  if (++depth_ > kLuaPatternDepth) luaL_error(lua_, "pattern too complex");
   const auto out = [this](const char* found) {
     --depth_;
     return found;
@@ -250,7 +249,7 @@ const char* LuaMatcher::match(const char* at, const char* pattern) {
 }
 
 void LuaMatcher::push_capture(int index, const char* begin, const char* end) {
-  if (index >= level_) {
+  if (index >= static_cast<int>(level_)) {
     if (index != 0) luaL_error(lua_, "invalid capture index");
     lua_pushlstring(lua_, begin, static_cast<size_t>(end - begin));
     return;
@@ -265,7 +264,7 @@ void LuaMatcher::push_capture(int index, const char* begin, const char* end) {
 }
 
 int LuaMatcher::push_captures(const char* begin, const char* end, bool whole) {
-  const int count = level_ == 0 && whole ? 1 : level_;
+  const int count = level_ == 0 && whole ? 1 : static_cast<int>(level_);
   luaL_checkstack(lua_, count, "too many captures");
   for (int i = 0; i < count; ++i) push_capture(i, begin, end);
   return count;

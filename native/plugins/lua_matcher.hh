@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <luajit-2.1/lua.hpp>
 
+#include "mem/limits.hh"
+
 namespace bricks {
 
 class LuaMatcher {
@@ -27,7 +29,6 @@ class LuaMatcher {
     depth_ = 0;
   }
 
-  int captures() const noexcept { return level_; }
   // Onto Lua's stack: all captures, or the whole match where there is none; how many.
   int push_captures(const char* begin, const char* end, bool whole = true);
   void push_capture(int index, const char* begin, const char* end);
@@ -35,7 +36,6 @@ class LuaMatcher {
   void pay(size_t bytes);
 
  private:
-  static constexpr int kCapturesMax = 32, kDepthMax = 200;
   static constexpr ptrdiff_t kOpen = -1, kPosition = -2;
   struct Capture {
     const char* begin;
@@ -59,8 +59,8 @@ class LuaMatcher {
   double* budget_;
   double limit_;
   const char *text_, *text_end_, *pattern_end_;
-  int level_ = 0, depth_ = 0;
-  Capture captures_[kCapturesMax];
+  uint32_t level_ = 0, depth_ = 0;
+  Capture captures_[kLuaCapturesMax];
 };
 
 }  // namespace bricks

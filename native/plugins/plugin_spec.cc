@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "abi/bricks_plugin.h"
-#include "plugins/script_limits.hh"
+#include "mem/limits.hh"
 
 namespace bricks {
 

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "abi/bricks_protocols.h"
-#include "plugins/script_limits.hh"
+#include "mem/limits.hh"
 
 namespace bricks {
 

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <memory>
 
-#include "plugins/script_limits.hh"
+#include "mem/limits.hh"
 #include "plugins/script_request.hh"
 
 namespace bricks {

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "plugins/script_limits.hh"
+#include "mem/limits.hh"
 #include "plugins/script_record.hh"
 #include "plugins/script_request.hh"
 

@@ -7,7 +7,7 @@
 
 #include "abi/bricks_protocols.h"
 #include "check.hh"
-#include "plugins/script_limits.hh"
+#include "mem/limits.hh"
 
 namespace {
 
