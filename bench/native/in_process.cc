@@ -14,6 +14,7 @@
 #include "mem/region.hh"
 #include "must.hh"
 #include "ports/pipe_output.hh"
+#include "sessions/session_table.hh"
 
 namespace bench {
 
@@ -21,6 +22,7 @@ using namespace bricks;
 
 namespace {
 
+constexpr uint32_t kPinnedSessions = 1000000;
 constexpr const char* kHot = "gen:60?flows=1000&buffers=5120";
 constexpr const char* kShuffled = "gen:60?flows=100000&buffers=131072&shuffle=1";
 constexpr const char* kMixed = "gen:imix?flows=100000&buffers=131072&shuffle=1&mix=1";
@@ -29,11 +31,13 @@ constexpr const char* kHotImix = "gen:imix?flows=1000&buffers=5120";
 // What an engine's thread does, without the thread: a plan, breathing.
 class Lane {
  public:
-  Lane(const Graph& graph, bool shared_region) {
+  // pinned: with a session table, as an engine has one; a LoadBalancer remembers its flows there.
+  Lane(const Graph& graph, bool shared_region, bool pinned = false) {
+    if (pinned) must(SessionTable::create("bench", kPinnedSessions, &table_));
     if (shared_region) {
       must(Region::create("bench", 16u << 20, kSharedRegionBuffers, &context_.shared_region));
     }
-    must(Plan::build(graph, nullptr, context_, &plan_));
+    must(Plan::build(graph, nullptr, context_, &plan_, table_.get()));
     for (const auto& output : plan_->outputs) {
       const PipeOutput* pipe = output->port->pipe();
       if (!pipe) continue;
@@ -54,6 +58,7 @@ class Lane {
     const Nanos now =
         static_cast<Nanos>(time.tv_sec) * 1000000000 + static_cast<Nanos>(time.tv_nsec);
     uint64_t packets = 0;
+    if (table_) table_->tick(now);
     for (uint32_t i = 0; i < plan_->inputs.size(); ++i) {
       InputSlot& input = *plan_->inputs[i];
       input.batch.count = 0;
@@ -98,6 +103,7 @@ class Lane {
 
  private:
   PortContext context_;
+  std::unique_ptr<SessionTable> table_;
   std::unique_ptr<Plan> plan_;
   std::vector<netmap_ring*> rings_;
 };
@@ -141,8 +147,8 @@ class Limit {
 };
 
 void lane_figure(Figures& figures, const char* name, const char* input_set, const Graph& graph,
-                 bool shared, Limit* limit = nullptr) {
-  Lane lane(graph, shared);
+                 bool shared, Limit* limit = nullptr, bool pinned = false) {
+  Lane lane(graph, shared, pinned);
   if (limit) {
     const PairOfSpreads both =
         measure_with_limit([&] { return lane.breathe(); }, [&] { return limit->run_batch(); });
@@ -157,6 +163,8 @@ void lane_figure(Figures& figures, const char* name, const char* input_set, cons
 void measure_lb4(Figures& figures) {
   Limit hot(5120, false), shuffled(131072, true);
   lane_figure(figures, "lb4", "hot", one_brick(kHot, "LoadBalancer", 4, "b{"), true, &hot);
+  lane_figure(figures, "lb4", "hot, pinned", one_brick(kHot, "LoadBalancer", 4, "b{"), true, &hot,
+              true);
   lane_figure(figures, "lb4", "shuffled", one_brick(kShuffled, "LoadBalancer", 4, "b{"), true,
               &shuffled);
   lane_figure(figures, "lb4", "mixed IMIX, shuffled", one_brick(kMixed, "LoadBalancer", 4, "b{"),

@@ -143,6 +143,7 @@ bricks_result bricks_next_batch(bricks_consumer *c, bricks_packet *packets, uint
   const uint32_t there = bricks_reader_distance(r, r->cursor, r->tail);
   const uint32_t most = there < capacity ? there : capacity;
   uint32_t taken = 0;
+  bricks_reader_prefetch(r, most);
   struct bricks_reader own = *r; /* in registers: the stores to `packets` cannot change it */
   struct bricks_view view = {.more = false};
   while (taken < most && bricks_reader_slot(&own, own.cursor, &view) && !view.more) {

@@ -2,6 +2,7 @@
 #include "engine/plan.hh"
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/faults.hh"
 #include "engine/tap.hh"
@@ -322,6 +323,11 @@ void Plan::abandon(const OutputSlot& output) noexcept {
 }
 
 void Plan::flush(Nanos now, bool all) noexcept {
+  // A fence waits for all stores before it, and those go to lines that consumers hold: one for all.
+  for (const Leaf& leaf : leaves_) {
+    if (all || leaf.touched) leaf.slot->port->publish(now);
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   for (Leaf& leaf : leaves_) {
     if (!all && !leaf.touched) continue;
     leaf.touched = false;

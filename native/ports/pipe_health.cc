@@ -9,6 +9,13 @@ constexpr Nanos kMillisecond = 1000000;
 
 }  // namespace
 
+void PipeOutput::watch_stall(Nanos now) noexcept {
+  if (share_->attachments.load(std::memory_order_relaxed) == 0) return;  // yet to come: wait
+  // A clock that goes back, or a breath's time that is older than the last look, starts anew.
+  if (full_since_ == 0 || now < full_since_) full_since_ = now;
+  if (now - full_since_ > uint64_t{settings_.patience_ms} * kMillisecond) stalled_ = true;
+}
+
 void PipeOutput::look(Nanos now, LedgerCell& cell) noexcept {
   const bool attached = this->attached();
   const uint32_t attachments = share_->attachments.load(std::memory_order_relaxed);

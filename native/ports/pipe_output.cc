@@ -215,6 +215,10 @@ uint32_t PipeOutput::count_fitting(const Batch& batch, const Index* picks,
 }
 
 // All at once, so that the misses overlap: the stores that follow would wait for one after another.
+// To be written: processors that do not know prefetchw take it for nothing.
+#if defined(__x86_64__)
+__attribute__((target("prfchw")))
+#endif
 void PipeOutput::prefetch_slots(uint32_t count) const noexcept {
   constexpr uint32_t kSlotsPerLine = 64 / sizeof(netmap_slot);
   for (uint32_t i = 0; i < count + kSlotsPerLine; i += kSlotsPerLine) {
@@ -313,8 +317,9 @@ void PipeOutput::tell_lost(uint64_t packets) noexcept {
   shared(pipe_->lost).store(packets, std::memory_order_relaxed);
 }
 
+// After a fence: tail first, then the look.
 void PipeOutput::wake_consumer() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // tail first, then the look
+  unwoken_ = false;
   if (shared(pipe_->consumer_waits).load(std::memory_order_relaxed) == 0) return;
   shared(pipe_->consumer_waits).store(0, std::memory_order_relaxed);
   const uint64_t one = 1;
@@ -322,29 +327,31 @@ void PipeOutput::wake_consumer() noexcept {
   [[maybe_unused]] const ssize_t ignored = write(share_->data_event, &one, sizeof one);
 }
 
+void PipeOutput::publish(Nanos now) noexcept {
+  const uint32_t fresh = (tail_ - published_.load(std::memory_order_relaxed)) & mask_;
+  if (fresh == 0) return;
+  if (shared(pipe_->producer_state).load(std::memory_order_relaxed) != BRICKS_PRODUCER_LIVE) {
+    shared(pipe_->producer_state).store(BRICKS_PRODUCER_LIVE, std::memory_order_relaxed);
+  }
+  ring_->ts[0] = static_cast<int64_t>(now / 1000000000);
+  ring_->ts[1] = static_cast<int64_t>(now % 1000000000 / 1000);
+  slots_total_ += fresh;
+  published_.store(tail_, std::memory_order_release);
+  shared(pipe_->slots_published).store(slots_total_, std::memory_order_release);
+  shared(ring_->tail).store(tail_, std::memory_order_release);
+  unwoken_ = true;
+  prefetch_slots(fresh);  // as many will come next time
+}
+
 void PipeOutput::flush(Nanos now, LedgerCell& cell) noexcept {
   if (tail_ != published_.load(std::memory_order_relaxed)) {
-    if (shared(pipe_->producer_state).load(std::memory_order_relaxed) != BRICKS_PRODUCER_LIVE) {
-      shared(pipe_->producer_state).store(BRICKS_PRODUCER_LIVE, std::memory_order_relaxed);
-    }
-    ring_->ts[0] = static_cast<int64_t>(now / 1000000000);
-    ring_->ts[1] = static_cast<int64_t>(now % 1000000000 / 1000);
-    slots_total_ += (tail_ - published_.load(std::memory_order_relaxed)) & mask_;
-    published_.store(tail_, std::memory_order_release);
-    shared(pipe_->slots_published).store(slots_total_, std::memory_order_release);
-    shared(ring_->tail).store(tail_, std::memory_order_release);
-    wake_consumer();
+    publish(now);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
+  if (unwoken_) wake_consumer();
   const uint32_t head = head_;
   settle(cell);
   if (head == head_ && free_slots() < kFrameBuffersMax) watch_stall(now);
-}
-
-void PipeOutput::watch_stall(Nanos now) noexcept {
-  if (share_->attachments.load(std::memory_order_relaxed) == 0) return;  // yet to come: wait
-  // A clock that goes back, or a breath's time that is older than the last look, starts anew.
-  if (full_since_ == 0 || now < full_since_) full_since_ = now;
-  if (now - full_since_ > uint64_t{settings_.patience_ms} * 1000000) stalled_ = true;
 }
 
 void PipeOutput::finish(LedgerCell& cell) noexcept {

@@ -40,6 +40,7 @@ class PipeOutput final : public Output {
   uint32_t free_packets(LedgerCell& cell) noexcept override;
   void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                 LedgerCell& cell) noexcept override;
+  void publish(Nanos now) noexcept override;
   void flush(Nanos now, LedgerCell& cell) noexcept override;
   void finish(LedgerCell& cell) noexcept override;
   void close(LedgerCell& cell) override;
@@ -100,8 +101,8 @@ class PipeOutput final : public Output {
   uint64_t packets_ = 0, packets_read_ = 0;  // packets_ - packets_read_ is held
   LinkType link_ = LinkType::ethernet;
   bool started_ = false;  // a packet was sent, link_ is fixed
-  // A lossless input waits for the consumer, but not for ever for one that came and reads no more.
-  bool stalled_ = false;
+  bool unwoken_ = false;  // something was published; the consumer may sleep
+  bool stalled_ = false;  // it came and reads no more: a lossless input does not wait for ever
   Nanos full_since_ = 0;  // 0: it is reading, or has room
   uint64_t faults_ = 0;
 

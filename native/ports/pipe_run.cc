@@ -50,10 +50,9 @@ bool fits_slot(const Packet& packet) noexcept {
   return i;
 
 #if defined(__x86_64__)
-__attribute__((target("arch=x86-64-v3"))) uint32_t copy_run_v3(PipeRun& run, const Batch& batch,
-                                                               const Index* picks,
-                                                               uint32_t count) noexcept {
-    BRICKS_COPY_LOOP}
+__attribute__((target("arch=x86-64-v3,prfchw"))) uint32_t copy_run_v3(
+    PipeRun& run, const Batch& batch, const Index* picks,
+    uint32_t count) noexcept {BRICKS_COPY_LOOP}
 #endif
 
 uint32_t

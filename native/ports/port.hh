@@ -66,8 +66,11 @@ class Output {
   virtual void transmit(Batch& batch, const Index* picks, uint32_t count, bool exclusive,
                         LedgerCell& cell) noexcept = 0;
 
-  // End of a breath: everything taken becomes visible to the consumer; counts what it has read
-  // since.
+  // End of a breath: everything taken becomes visible to the consumer. Whoever calls this does so
+  // for all outputs, makes a fence (seq_cst) and calls flush().
+  virtual void publish(Nanos now) noexcept { (void)now; }
+  // Wakes a consumer that waits for what was published (or publishes it), and counts what it has
+  // read since.
   virtual void flush(Nanos now, LedgerCell& cell) noexcept { (void)now, (void)cell; }
 
   // All inputs have ended: say so to the consumer (end of file). Undone by the next transmit.

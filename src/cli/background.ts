@@ -126,9 +126,15 @@ function reopenLog(daemon: Daemon, runDir: RunDir, log: Log): void {
   }
 }
 
-function listenToSignals(daemon: Daemon, runDir: RunDir, detached: boolean, log: Log): void {
+/**
+ * From now on signals end the daemon, also one that is only about to be there: give it to what is
+ * returned.
+ */
+function listenToSignals(runDir: RunDir, detached: boolean, log: Log): (opened: Daemon) => void {
+  let daemon: Daemon | undefined;
+  let isEnding = false;
   process.on('SIGHUP', () => {
-    if (detached) {
+    if (detached && daemon) {
       reopenLog(daemon, runDir, log);
     } else {
       log('info', 'SIGHUP: nothing to read again');
@@ -137,9 +143,16 @@ function listenToSignals(daemon: Daemon, runDir: RunDir, detached: boolean, log:
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       log('info', `${signal}: ending`);
-      void daemon.close();
+      isEnding = true;
+      void daemon?.close();
     });
   }
+  return (opened) => {
+    daemon = opened;
+    if (isEnding) {
+      void daemon.close();
+    }
+  };
 }
 
 /**
@@ -149,11 +162,13 @@ function listenToSignals(daemon: Daemon, runDir: RunDir, detached: boolean, log:
 export async function runDaemon(request: DaemonRequest, detached: boolean): Promise<number> {
   const { runDir, script, legacyPort } = request;
   const log = createLog(process.stderr, 'info', !detached && goesToJournal(2));
+  // Before it says that it listens: whoever reads that may send one.
+  const attend = listenToSignals(runDir, detached, log);
   let daemon: Daemon | undefined;
   try {
     daemon = await Daemon.open(runDir, log, { legacyPort });
-    listenToSignals(daemon, runDir, detached, log);
-    if (script !== undefined) {
+    attend(daemon);
+    if (script !== undefined && daemon.exitStatus === undefined) {
       await runStartupScript(daemon, script, log);
     }
     daemon.setReady();

@@ -1,4 +1,5 @@
 // What rules do with packets: every action, order, time-outs, counts, cuts that spare others.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -147,7 +148,12 @@ TEST(filter_limits_to_a_rate) {
   const auto seconds = [&start] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  while (seconds() < 0.5) {
+  // Who is away for longer than a tenth of a second misses what the bucket cannot hold.
+  double last = 0, earned = 0;
+  while (earned < 0.5) {
+    const double now = seconds();
+    earned += std::min(now - last, 0.1);
+    last = now;
     filter.push(some);
     passed += filter.count_of(0);
     pushed += some.size();
@@ -156,7 +162,7 @@ TEST(filter_limits_to_a_rate) {
   std::printf("  %llu of %llu passed, %.1f expected\n", static_cast<unsigned long long>(passed),
               static_cast<unsigned long long>(pushed), expected);
   CHECK(static_cast<double>(passed) <= expected + 1);
-  CHECK(passed >= 50);
+  CHECK(passed >= 50);  // as many as were earned
   CHECK_EQ(filter.dropped(Drop::rate_limited), pushed - passed);
   CHECK_EQ(filter.dropped(Drop::filtered), 0u);
   CHECK_EQ(info_of(*filter.list, id).dropped, pushed - passed);
