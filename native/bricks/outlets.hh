@@ -37,6 +37,10 @@ class Outlets {
     assert(outlet < lists_.size());
     *lists_[outlet].end++ = packet;
   }
+  void put_some(uint32_t outlet, Picks some) noexcept {
+    assert(outlet < lists_.size());
+    lists_[outlet].end = std::copy(some.begin(), some.end(), lists_[outlet].end);
+  }
   // The whole of `in`, without a copy; the list must be empty.
   void put_all(uint32_t outlet, Picks in) noexcept {
     assert(outlet < lists_.size() && lists_[outlet].count() == 0);

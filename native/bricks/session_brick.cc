@@ -12,10 +12,6 @@ namespace bricks {
 
 namespace {
 
-// Packets that go through together: what is known of them stays in the first cache. With a plugin
-// on another thread it is all of them, so that it is waited for once.
-constexpr size_t kPart = 64;
-
 // A session's entry is its own until its last packet has left the queues, though it may have been
 // told of its end.
 class WaitingSessions final : public QueuedSessions {
@@ -79,13 +75,16 @@ class Session final : public Brick {
     SessionWorker& worker = shared_->worker();
     EgressQueues& queues = *shared_->queues;
     queues.set_virtual_time(batch.packet_time);
-    const size_t most = worker.plugins().scripts() ? kBatchMax : kPart;
     for (size_t done = 0; done < in.size();) {
-      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, most));
+      const Picks part = in.subspan(done, std::min<size_t>(in.size() - done, kBatchMax));
       done += part.size();
       worker.run(batch, part, batch.packet_time);
       tell_applications(batch, part);
       bool waiting = queues.held() != 0;
+      if (worker.all_pass() && !waiting) {
+        out.put_some(0, part);
+        continue;
+      }
       for (uint32_t i = 0; i < part.size(); ++i) {
         const SessionWorker::Verdict& verdict = worker.verdict(i);
         if (__builtin_expect(verdict.dropped, 0)) {
@@ -141,7 +140,7 @@ class Session final : public Brick {
   // For Filters and LoadBalancers behind it. Another Session before may have told of packets that
   // do not come here.
   void tell_applications(Batch& batch, Picks part) noexcept {
-    const SessionWorker& worker = shared_->worker();
+    SessionWorker& worker = shared_->worker();
     if (!worker.identifies()) return;
     if (!batch.has_applications) std::memset(batch.applications, 0, batch.count);
     batch.has_applications = true;
@@ -152,7 +151,7 @@ class Session final : public Brick {
   }
 
   Enqueued enqueue(const Batch& batch, Index packet, uint32_t i, Outlets& out) noexcept {
-    const SessionWorker& worker = shared_->worker();
+    SessionWorker& worker = shared_->worker();
     const SessionWorker::Verdict& verdict = worker.verdict(i);
     const Nanos now = batch.packet_time ? batch.packets[packet].timestamp : batch.now;
     return shared_->queues->enqueue(batch, packet, worker.groups(i), verdict.session, now,

@@ -10,6 +10,8 @@ namespace bricks {
 namespace {
 
 constexpr uint32_t kSampled = 32;  // one call in so many is measured
+// PACKET events of a call: with sessions, contexts and views they stay in the first cache.
+constexpr uint32_t kEventsTogether = 64;
 
 uint64_t monotonic() noexcept {
   timespec now;
@@ -43,13 +45,45 @@ bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
   }
   WorkerGeneration& generation = *slots_[word & kSlotMask];
   if (odd || generation.disabled) return false;
+  call_in_turn(generation, events, {});
+  return true;
+}
+
+// For the first plugin that gets packets, as most lists have one only.
+EventContexts PluginManager::contexts() const noexcept {
+  const WorkerGeneration& generation = *slots_[current_];
+  const uint64_t packets = generation.by_event[BRICKS_EVENT_PACKET];
+  // A script on another thread is waited for once.
+  const uint32_t most = scripts_ ? kBatchMax : kEventsTogether;
+  if (!packets) return {nullptr, 0, most};
+  return {generation.contexts.data() + lowest(packets),
+          static_cast<uint32_t>(generation.members.size()), most};
+}
+
+void PluginManager::dispatch(const PlainWave& wave, Nanos now) noexcept {
+  WorkerGeneration& generation = *slots_[wave.owner & kSlotMask];
+  const bool alike = !(wave.differ & kSettledMask) && wave.owner & kSettled;
+  if (!alike || generation.disabled) return dispatch(wave.events, now);
+  now_ = now;
+  const bool current = (wave.owner & kSlotMask) == current_;
+  call_in_turn(generation, wave.events, current ? wave.contexts : EventContexts{});
+  tell_children();
+}
+
+// Each plugin that gets packets. known: where the first one's contexts are in the events already.
+void PluginManager::call_in_turn(WorkerGeneration& generation, std::span<bricks_event> events,
+                                 const EventContexts& known) noexcept {
   changed_ = false;
+  bool filled = known.at != nullptr;
   for (uint64_t left = generation.by_event[BRICKS_EVENT_PACKET]; left; left &= left - 1) {
     const uint32_t place = lowest(left);
-    for (bricks_event& event : events) {
-      event.context = generation.context(event.session->owner_[0], place);
-      __builtin_prefetch(event.context, 0, 2);
+    if (!filled) {
+      for (bricks_event& event : events) {
+        event.context = generation.context(event.session->owner_[0], place);
+        __builtin_prefetch(event.context, 0, 2);
+      }
     }
+    filled = false;
     call(generation, place, events);
     if (!changed_) continue;
     bricks_event* rest[kBatchMax];
@@ -57,7 +91,6 @@ bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
     run(generation, {rest, events.size()}, place + 1);
     break;
   }
-  return true;
 }
 
 void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
@@ -67,6 +100,7 @@ void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
     slots[word & kSlotMask] = true;
     if (!(word & kSettled)) __builtin_prefetch(&extra(*event.session), 1);
     if (word & kFateDoomed && event.packet) {
+      ++interventions_;
       const_cast<bricks_packet_view*>(event.packet)->dropped = 1;
     }
   }

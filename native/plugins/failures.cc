@@ -64,6 +64,7 @@ void PluginManager::fail(WorkerGeneration& generation, uint32_t place,
   if (last) {
     apply_policy(policy, event);
   } else if (policy == OnError::drop && event.packet) {
+    ++interventions_;
     const_cast<bricks_packet_view*>(event.packet)->dropped = 1;
   }
 }
@@ -81,6 +82,7 @@ void PluginManager::leave_out(WorkerGeneration& generation, uint32_t place,
 }
 
 void PluginManager::apply_policy(OnError policy, bricks_event& event) noexcept {
+  ++interventions_;
   uint32_t& fate = event.session->owner_[1];
   if (policy == OnError::close) fate |= kFateKill | kFatePoisoned;
   if (policy != OnError::drop) return;

@@ -91,6 +91,7 @@ int HostCalls::drop_packet(bricks_session* session) noexcept {
   Place found;
   if (const int error = find(session, &found)) return error;
   if (!found.event || !found.event->packet) return BRICKS_ESTATE;
+  ++found.manager->interventions_;
   const_cast<bricks_packet_view*>(found.event->packet)->dropped = 1;
   return BRICKS_DONE;
 }
@@ -113,6 +114,7 @@ int HostCalls::add_group(bricks_session* session, uint32_t group, int direction)
     ++known.group_count;
   }
   known.group_directions[i] |= directions;
+  ++found.manager->interventions_;
   found.session->owner_[1] |= kFateGroups;
   return BRICKS_DONE;
 }
@@ -126,6 +128,7 @@ int HostCalls::remove_group(bricks_session* session, uint32_t group) noexcept {
   uint32_t i = 0;
   while (i < known.group_count && known.group[i] != group) ++i;
   if (i == known.group_count) return BRICKS_ENOENT;
+  ++found.manager->interventions_;
   for (--known.group_count; i < known.group_count; ++i) {
     known.group[i] = known.group[i + 1];
     known.group_directions[i] = known.group_directions[i + 1];
@@ -198,6 +201,7 @@ int HostCalls::set_output(bricks_session* session, uint32_t output) noexcept {
   if (found.extra->flags & kExtraClosing) return BRICKS_ESTATE;
   if (output >= found.manager->outputs_) return BRICKS_ENOENT;
   if (locked(found)) return BRICKS_EBUSY;
+  ++found.manager->interventions_;
   found.session->output = static_cast<uint16_t>(output);
   return BRICKS_DONE;
 }
@@ -207,6 +211,7 @@ int HostCalls::kill(bricks_session* session) noexcept {
   if (const int error = find(session, &found)) return error;
   if (found.extra->flags & kExtraClosing) return BRICKS_ESTATE;
   if (found.session->child_type) found.manager->children_.close(*found.session);
+  ++found.manager->interventions_;
   found.session->owner_[1] |= kFateKill;
   return BRICKS_DONE;
 }

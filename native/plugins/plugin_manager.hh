@@ -13,6 +13,7 @@
 #include "plugins/metadata.hh"
 #include "plugins/plugin_list.hh"
 #include "plugins/worker_generation.hh"
+#include "sessions/session_sink.hh"
 #include "wire/packet.hh"
 
 namespace bricks {
@@ -61,6 +62,11 @@ class PluginManager {
   // `events`, CLOSING only once in its life. What came of it: packet.dropped, session.output, the
   // SessionFate bits. Events of child sessions follow by themselves. `now`: for locks.
   void dispatch(std::span<bricks_event> events, Nanos now) noexcept;
+  // The same of PACKET events whose sessions are alike.
+  EventContexts contexts() const noexcept;
+  void dispatch(const PlainWave& wave, Nanos now) noexcept;
+  // How often a plugin has done something to a packet or a session that verdicts depend on.
+  uint64_t interventions() const noexcept { return interventions_; }
 
   static bricks_close_reason kill_reason(const bricks_session& session) noexcept {
     return session.owner_[1] & kFatePoisoned ? BRICKS_CLOSE_POISONED : BRICKS_CLOSE_PLUGIN_KILL;
@@ -83,6 +89,8 @@ class PluginManager {
   bool adopt() noexcept;
   void let_go() noexcept;
   bool dispatch_settled(std::span<bricks_event> events) noexcept;
+  void call_in_turn(WorkerGeneration& generation, std::span<bricks_event> events,
+                    const EventContexts& known) noexcept;
   void dispatch_some(std::span<bricks_event> events) noexcept;
   void run(WorkerGeneration& generation, std::span<bricks_event*> events, uint32_t from) noexcept;
   uint64_t candidates(WorkerGeneration& generation, bricks_event& event) noexcept;
@@ -107,6 +115,7 @@ class PluginManager {
   uint32_t current_ = 0;  // slot of new sessions' generation
   bool retiring_ = false, changed_ = false;
   Nanos now_ = 0;
+  uint64_t interventions_ = 0;
   PluginManagerCounts counts_;
   SparseArray<SessionExtra> extras_;
   Metadata metadata_;

@@ -1,5 +1,6 @@
 #include "plugins/session_worker.hh"
 
+#include <algorithm>
 #include <atomic>
 
 namespace bricks {
@@ -32,9 +33,13 @@ void SessionWorker::run(const Batch& batch, Picks in, bool tick) noexcept {
   in_ = in;
   now_ = batch.now;
   forget_verdicts();
+  passing_ = 0;
   plugins_->refresh();
   manager_->run(batch, in, tick, *this);
-  if (manager_->layered()) follow_fragments();
+  if (manager_->layered()) {
+    write_passing();
+    follow_fragments();
+  }
   payload_->recycle();
 }
 
@@ -82,6 +87,35 @@ void SessionWorker::packets(std::span<bricks_event> events) noexcept {
     if (!event.packet->dropped) payload_->packet(event, *plugins_, now_);
   }
   look_at_fates(events);
+}
+
+void SessionWorker::plain(const PlainWave& wave) noexcept {
+  constexpr uint32_t kFates = kFateGroups | kFateKill | kFateDoomed;
+  const uint64_t before = plugins_->interventions();
+  const bool read = payload_->wanted(*plugins_);
+  if (!read && plugins_->events() & BRICKS_ON(BRICKS_EVENT_PACKET)) {
+    plugins_->dispatch(wave, now_);
+  } else if (read) {
+    packets(wave.events);
+  }
+  const bool marked = ((wave.owner | wave.differ) & kFates) != 0;
+  const bool told = wave.outputs || (wave.applications && identifies());
+  if (__builtin_expect(!read && !marked && !told && plugins_->interventions() == before, 1)) {
+    std::copy(wave.places.begin(), wave.places.end(), pass_ + passing_);
+    passing_ += static_cast<uint32_t>(wave.places.size());
+    return;
+  }
+  look_at_fates(wave.events);
+  settled(wave.places);
+}
+
+void SessionWorker::write_passing() noexcept {
+  for (uint32_t k = 0; k < passing_; ++k) {
+    const Index i = pass_[k];
+    verdicts_[i] = {manager_->entry(i),          0, false, false, Drop::plugin,
+                    manager_->view(i).direction, 0, 0};
+  }
+  passing_ = 0;
 }
 
 void SessionWorker::look_at_fates(std::span<bricks_event> events) noexcept {

@@ -43,10 +43,15 @@ class SessionWorker final : private SessionSink {
   };
   // kBatchMax packets at most; then there is a verdict for each.
   void run(const Batch& batch, Picks in, bool tick) noexcept;
-  const Verdict& verdict(uint32_t i) const noexcept { return verdicts_[i]; }
+  // All of them go to output 0, nothing is to be said of any.
+  bool all_pass() const noexcept { return passing_ == in_.size(); }
+  const Verdict& verdict(uint32_t i) noexcept {
+    if (passing_) write_passing();
+    return verdicts_[i];
+  }
   // Its queue groups, as they were when its events were through.
-  std::span<const uint32_t> groups(uint32_t i) const noexcept {
-    return {groups_[i], verdicts_[i].group_count};
+  std::span<const uint32_t> groups(uint32_t i) noexcept {
+    return {groups_[i], verdict(i).group_count};
   }
 
   // Until then, or the next run(), entries of those that are `grouped` are nobody else's, though
@@ -71,8 +76,11 @@ class SessionWorker final : private SessionSink {
   void began(bricks_session& session) noexcept override;
   void lifecycle(std::span<bricks_event> events) noexcept override;
   void packets(std::span<bricks_event> events) noexcept override;
+  EventContexts contexts() noexcept override { return plugins_->contexts(); }
+  void plain(const PlainWave& wave) noexcept override;
   void settled(std::span<const Index> places) noexcept override;
   void over(bricks_session& session) noexcept override;
+  void write_passing() noexcept;
   void follow_fragments() noexcept;
   void look_at_fates(std::span<bricks_event> events) noexcept;
 
@@ -84,6 +92,8 @@ class SessionWorker final : private SessionSink {
   Picks in_;
   Nanos now_ = 0;
   Verdict verdicts_[kBatchMax];
+  Index pass_[kBatchMax];  // places whose verdicts are not written yet: they just pass
+  uint32_t passing_ = 0;
   uint32_t groups_[kBatchMax][kSessionGroupsMax];
   uint32_t kept_[kBatchMax];  // entries
   uint32_t kept_count_ = 0;

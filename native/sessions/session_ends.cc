@@ -26,12 +26,12 @@ uint32_t SessionManager::idle_ticks(uint32_t entry) const noexcept {
 
 bool SessionManager::gives_way(uint32_t entry) const noexcept {
   if (crowded()) return false;
-  const uint8_t state = sessions_[entry].state;
+  const uint8_t state = lines_[entry].session.state;
   return state != BRICKS_SESSION_ACTIVE && state != BRICKS_SESSION_CLOSING;
 }
 
 void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
-  bricks_session& session = sessions_[entry];
+  bricks_session& session = lines_[entry].session;
   if (session.state == 0 || session.state == BRICKS_SESSION_CLOSED) return release(entry);
   leave(entry);
   session.close_reason = static_cast<uint8_t>(
@@ -42,14 +42,14 @@ void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
 void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexcept {
   table_.take_out(entry);
   leave(entry);
-  sessions_[entry].close_reason = static_cast<uint8_t>(reason);
+  lines_[entry].session.close_reason = static_cast<uint8_t>(reason);
   ended_[end_ended_++ % kSessionsKept] = entry;
 }
 
 // Nobody knows it any more: the table may use its entry when its last packet has left the queues.
 void SessionManager::release(uint32_t entry) noexcept {
   leave(entry);
-  sessions_[entry].state = 0;
+  lines_[entry].session.state = 0;
   tracks_[entry].ended = tracks_[entry].queued != 0;
   if (!tracks_[entry].ended) table_.give_back(entry);
 }

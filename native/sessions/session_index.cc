@@ -63,7 +63,7 @@ inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t
 // than the time a session was last seen is for the slow path, like what is not there. Nothing
 // branches on what memory says but the store: for most of a tick of the clock it has nothing to
 // change, and lines stay clean.
-template <bool kWords, typename Position>
+template <typename Position>
 inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& batch,
                                                                   uint32_t count,
                                                                   Position position) noexcept {
@@ -83,9 +83,8 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
     const uint64_t before = word;
     const uint64_t after =
         (before & ~kSessionSeenMask) | seen | uint64_t{batch.bits[i]} << kSessionBitsShift;
-    if (!kWords) batch.pin[i] = word_pin(before);
+    batch.pin[i] = word_pin(before);
     const bool slow = (((after ^ before) & kBitsMask) | (before & kRead)) != 0 || ways == 0;
-    if (kWords) batch.word[i] = slow ? 0 : after;
     batch.rest[rest] = static_cast<Index>(i);
     rest += slow;
     if (after != before) word = slow ? before : after;
@@ -93,8 +92,35 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
   return rest;
 }
 
-template <bool kWords>
-inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count) noexcept {
+// The same without bits, for the whole word.
+template <typename Position>
+inline __attribute__((always_inline)) uint32_t SessionTable::look_for_words(
+    SessionBatch& batch, uint32_t count, Position position) noexcept {
+  const uint64_t seen = (clock_ & 0xffff) << kSessionSeenShift;
+  Line* const lines = lines_;
+  uint32_t rest = 0;
+  for (uint32_t n = 0; n < count; ++n) {
+    __builtin_prefetch(lines + batch.line[n + kSessionAhead], 0, 2);
+    __builtin_prefetch(lines + batch.line[n + kSessionNear]);
+    const uint32_t i = position(n);
+    Line& line = lines[batch.line[n]];
+    const uint32_t ways = matches(line.digest, batch.digest[i]);
+    if (__builtin_expect(ways == 0, 0)) {
+      batch.word[i] = 0;
+      batch.rest[rest++] = static_cast<Index>(i);
+      continue;
+    }
+    uint64_t& word = line.word[__builtin_ctz(ways)];
+    if ((word ^ seen) & kSessionSeenMask) word = (word & ~kSessionSeenMask) | seen;
+    batch.word[i] = word;
+  }
+  return rest;
+}
+
+// `looking(count, position)` is one of the two.
+template <typename Looking>
+inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count,
+                                       Looking looking) noexcept {
   if (count == 0) return 0;
   // The first-level cache waits for few lines at a time and drops prefetches beyond them; the
   // second for many. Behind the last, the last again: no test in the loop.
@@ -104,21 +130,24 @@ inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count) noex
   };
   aim(batch.digest, count, line_count_, mask_, batch.line);
   begin(count);
-  const uint32_t others = look<kWords>(batch, count, [](uint32_t n) { return n; });
+  const uint32_t others = looking(count, [](uint32_t n) { return n; });
   if (others == 0) return 0;
   for (uint32_t r = 0; r < others; ++r) {
     batch.line[r] = second_of(batch.digest[batch.rest[r]]);
   }
   begin(others);
-  return look<kWords>(batch, others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
+  return looking(others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
 }
 
 uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
-  return look_all<false>(batch, count);
+  return look_all(batch, count,
+                  [&](uint32_t some, auto position) { return look(batch, some, position); });
 }
 
 uint32_t SessionTable::touch_words(SessionBatch& batch, uint32_t count) noexcept {
-  return look_all<true>(batch, count);
+  return look_all(batch, count, [&](uint32_t some, auto position) {
+    return look_for_words(batch, some, position);
+  });
 }
 
 int32_t SessionIndex::find_in(uint32_t line, uint64_t digest) const noexcept {

@@ -17,9 +17,7 @@ constexpr uint8_t kTcp = 6;
 
 }  // namespace
 
-// No time before one that has been. Far back, time begins anew: what is there stays.
-Nanos SessionManager::time_of(Nanos timestamp) noexcept {
-  if (__builtin_expect(timestamp >= newest_, 1)) return newest_ = timestamp;
+Nanos SessionManager::time_back(Nanos timestamp) noexcept {
   ++counts_.clock_back;
   if (newest_ - timestamp > kClockBackMax) newest_ = timestamp;
   return newest_;
@@ -57,7 +55,7 @@ void SessionManager::watch_load(uint32_t count) noexcept {
 void SessionManager::sweep(uint32_t most) noexcept {
   for (; most && sweep_left_ && !crowded(); --most, --sweep_left_) {
     swept_ = swept_ < high_ ? swept_ + 1 : 1;
-    const bricks_session& session = sessions_[swept_];
+    const bricks_session& session = lines_[swept_].session;
     const bool lingers = session.state == BRICKS_SESSION_CLOSED;
     if (session.state == 0 || (!lingers && session.close_reason != BRICKS_CLOSE_NONE)) continue;
     const uint64_t word = *table_.word_of(swept_);
@@ -77,39 +75,45 @@ uint64_t SessionManager::digest_of(const Batch& batch, Index packet) const noexc
 
 void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   const Batch& batch = *batch_;
+  const Packet* const packets = batch.packets;
+  const Index* const in = in_.data();
   const uint64_t salt = scope_->salt();
-  for (uint32_t i = from; i < to; ++i) {
-    const Index index = in_[i];
-    const Packet& packet = batch.packets[index];
-    bricks_packet_view& view = views_[i];
+  const bool tenant = rule_.tenant;
+  const uint32_t count = to - from;
+  for (uint32_t n = 0; n < count; ++n) {
+    const Index index = in[from + n];
+    const Packet& packet = packets[index];
     uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
-    if (__builtin_expect(rule_.tenant, 0)) digest = digest_of(batch, index);
-    if (digest <= kNobody) digest = kNobody + 1;
-    if (__builtin_expect(!view_plain(packet, &view), 0)) {
-      view_packet(batch, index, &view);
-      layered_ |= (packet.flags & kPacketLayers) != 0;
-      if (view.ip_version == 0 || (packet.flags & kPacketFragment) || is_icmp_error(batch, index)) {
-        digest = kNobody;
-      }
+    // Few have a session of their own kind, or none.
+    if (__builtin_expect((packet.flags & (kPacketFragment | kPacketLayers)) != 0, 0)) {
+      digest = own_digest(index);
+    } else if (__builtin_expect(tenant || packet.ip_version == 0 || digest <= kNobody, 0)) {
+      digest = own_digest(index);
     }
-    view.number_ = static_cast<uint16_t>(i);
-    times_[i] = time_of(packet.timestamp);
-    places_[i] = PacketPlace::session;
-    look_.digest[i - from] = digest;
+    look_.digest[n] = digest;
   }
-  std::fill_n(look_.bits, to - from, uint8_t{0});
-  counts_.lookups += to - from;
-  const uint32_t rest = table_.touch_words(look_, to - from);
-  for (uint32_t i = from; i < to; ++i) {
-    const uint64_t word = look_.word[i - from];
-    const uint32_t entry = word_entry(word);  // 0: it is among the rest
-    __builtin_prefetch(&sessions_[entry], 0, 2);
-    if (views_[i].protocol == kTcp) __builtin_prefetch(&tracks_[entry], 0, 2);
-    entries_[i] = entry;
-    find_direction(i, word);
+  std::fill_n(places_ + from, count, PacketPlace::session);
+  counts_.lookups += count;
+  const uint32_t rest = table_.touch_words(look_, count);
+  SessionLines* const lines = &lines_[0];
+  for (uint32_t n = 0; n < count; ++n) {
+    const uint32_t entry = word_entry(look_.word[n]);  // 0: it is among the rest
+    const Packet& packet = packets[in[from + n]];
+    __builtin_prefetch(&lines[entry].session, 0, 2);
+    // A guess: IPv4, as most are.
+    if (packet.length > 23 && packet.data[23] == kTcp) __builtin_prefetch(&lines[entry].tcp, 0, 2);
+    entries_[from + n] = entry;
   }
-  for (uint32_t r = 0; r < rest; ++r)
-    settle_rest(from + look_.rest[r], look_.digest[look_.rest[r]]);
+  for (uint32_t r = 0; r < rest; ++r) settle_rest(from, look_.rest[r]);
+}
+
+// With a tenant, in layers; kNobody: it has no session.
+uint64_t SessionManager::own_digest(Index index) noexcept {
+  const Packet& packet = batch_->packets[index];
+  layered_ |= (packet.flags & kPacketLayers) != 0;
+  const bool error = is_icmp_error(*batch_, index);
+  if (packet.ip_version == 0 || packet.flags & kPacketFragment || error) return kNobody;
+  return digest_of(*batch_, index);
 }
 
 void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
@@ -117,9 +121,12 @@ void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
   views_[i].direction = reverse != (word_pin(word) == kOpenerSecond);
 }
 
-// Packets whose session was not there before this batch.
-void SessionManager::settle_rest(uint32_t i, uint64_t digest) noexcept {
+// Packets whose session was not there before this batch: the n-th from `from` on.
+void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
+  const uint32_t i = from + n;
+  const uint64_t digest = look_.digest[n];
   uint64_t* word;
+  view_packet(*batch_, in_[i], &views_[i]);
   if (digest == kNobody) {
     // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
     const bool error = views_[i].ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
@@ -130,18 +137,16 @@ void SessionManager::settle_rest(uint32_t i, uint64_t digest) noexcept {
     word = table_.find(digest);
     if (word) table_.mark_seen(word);
     if (!word && may_begin(i)) {
-      const uint32_t entry = begin(i, digest);
-      if (entry == 0) {
+      word = begin(i, digest);
+      if (!word) {
         places_[i] = PacketPlace::full;
         return;
       }
-      entries_[i] = entry;
-      return;
     }
   }
   if (word) {
     entries_[i] = word_entry(*word);
-    find_direction(i, *word);
+    look_.word[n] = *word;
     return;
   }
   places_[i] = PacketPlace::none;
@@ -156,7 +161,7 @@ bool SessionManager::may_begin(uint32_t i) const noexcept {
   return tcp_may_open(segment, rules_.midstream);
 }
 
-uint32_t SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
+uint64_t* SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
   bool second = batch_->packets[in_[i]].flags & kPacketReverse;
   TcpSegment segment;
   if (views_[i].protocol == kTcp && view_tcp(views_[i], &segment) && tcp_answers(segment)) {
@@ -176,12 +181,10 @@ uint32_t SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
   uint64_t* word = table_.begin(*scope_, digest, key, 0, pin);
   if (!word) {
     ++counts_.create_failed;
-    return 0;
+    return nullptr;
   }
-  const uint32_t entry = word_entry(*word);
-  high_ = std::max(high_, entry);
-  find_direction(i, *word);
-  return entry;
+  high_ = std::max(high_, word_entry(*word));
+  return word;
 }
 
 // The oldest of a list.
@@ -197,8 +200,9 @@ bool SessionManager::give_way(SessionList list) noexcept {
   return true;
 }
 
-// A session's packets go in as many waves as there are of them; behind those, packets of none.
-void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
+// Of the packets set aside, a session's go in as many waves as there are of them, and in one more
+// where its first was none of them; behind those, packets of none.
+void SessionManager::make_waves() noexcept {
   Index wave_of[kBatchMax];
   if (++batch_number_ == 0) {
     std::fill_n(slots_, kSlots, Slot{});
@@ -206,19 +210,20 @@ void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
   }
   std::array<uint32_t, kBatchMax + 1>& ends = wave_end_;
   waves_ = 0;
-  for (uint32_t i = from; i < to; ++i) {
-    const uint32_t entry = entries_[i];
+  for (uint32_t k = 0; k < aside_count_; ++k) {
+    const uint32_t entry = entries_[aside_[k]];
     if (entry == 0) continue;
     uint32_t at = entry * 0x9e3779b1u >> 23;
     while (slots_[at].batch == batch_number_ && slots_[at].entry != entry) {
       at = (at + 1) & (kSlots - 1);
     }
     Slot& slot = slots_[at];
-    slot.wave = slot.batch == batch_number_ ? static_cast<uint16_t>(slot.wave + 1) : uint16_t{0};
+    const bool again = slot.batch == batch_number_;
+    slot.wave = again ? static_cast<uint16_t>(slot.wave + 1) : uint16_t{repeated_[k]};
     slot.batch = batch_number_;
     slot.entry = entry;
-    if (slot.wave == waves_) ends[waves_++] = 0;
-    wave_of[i] = slot.wave;
+    while (slot.wave >= waves_) ends[waves_++] = 0;
+    wave_of[k] = slot.wave;
     ++ends[slot.wave];
   }
   uint32_t sum = 0;
@@ -228,16 +233,17 @@ void SessionManager::make_waves(uint32_t from, uint32_t to) noexcept {
     sum += count;
   }
   uint32_t end = sum;
-  for (uint32_t i = from; i < to; ++i) {
-    order_[entries_[i] ? ends[wave_of[i]]++ : end++] = static_cast<Index>(i);
+  for (uint32_t k = 0; k < aside_count_; ++k) {
+    const Index i = aside_[k];
+    order_[entries_[i] ? ends[wave_of[k]]++ : end++] = i;
   }
   alone_ = end - sum;
-  std::fill_n(order_ + end, kSessionAhead, order_[0]);
 }
 
 const bricks_session* SessionManager::find(const Batch& batch, Index packet) const noexcept {
   const uint64_t* word = table_.find(digest_of(batch, packet));
-  return word && sessions_[word_entry(*word)].state ? &sessions_[word_entry(*word)] : nullptr;
+  return word && lines_[word_entry(*word)].session.state ? &lines_[word_entry(*word)].session
+                                                         : nullptr;
 }
 
 }  // namespace bricks

@@ -23,6 +23,8 @@
 
 namespace bricks {
 
+struct ViewParts;
+
 class SessionManager final : private SessionOwner, private SessionWork {
  public:
   // owner: of the table's scope. Control thread. failed, limit_reached.
@@ -39,7 +41,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   PacketPlace place(uint32_t i) const noexcept { return places_[i]; }
   bool layered() const noexcept { return layered_; }                 // some of them are not plain
   uint32_t entry(uint32_t i) const noexcept { return entries_[i]; }  // 0: of no session
-  bricks_session& session(uint32_t entry) noexcept { return sessions_[entry]; }
+  bricks_session& session(uint32_t entry) noexcept { return lines_[entry].session; }
   SessionTrack& track(uint32_t entry) noexcept { return tracks_[entry]; }
   void left_queue(uint32_t entry) noexcept;  // one of its track's `queued`
 
@@ -62,20 +64,31 @@ class SessionManager final : private SessionOwner, private SessionWork {
   uint32_t idle_ticks(uint32_t entry) const noexcept override;
   bool gives_way(uint32_t entry) const noexcept override;
   void look_up(uint32_t from, uint32_t to) noexcept;
-  void settle_rest(uint32_t i, uint64_t digest) noexcept;
+  void settle_rest(uint32_t from, uint32_t n) noexcept;
   bool may_begin(uint32_t i) const noexcept;
-  uint32_t begin(uint32_t i, uint64_t digest) noexcept;
+  uint64_t* begin(uint32_t i, uint64_t digest) noexcept;
   void find_direction(uint32_t i, uint64_t word) noexcept;
   bool give_way(SessionList list) noexcept;
-  void make_waves(uint32_t from, uint32_t to) noexcept;
+  void make_waves() noexcept;
+  void plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept;
+  struct Wave {
+    uint32_t from, begin, end;  // from: where its run does
+  };
+  void plain_wave(Wave wave, SessionSink& sink, const EventContexts& contexts) noexcept;
+  bool step_plain(SessionLines& lines, uint64_t state, Nanos now, const uint8_t* data,
+                  const ViewParts& parts, uint32_t direction) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
-  Nanos time_of(Nanos timestamp) noexcept;
+  uint64_t own_digest(Index packet) noexcept;
+  // No time before one that has been. Far back, time begins anew: what is there stays.
+  Nanos time_of(Nanos timestamp) noexcept {
+    return __builtin_expect(timestamp >= newest_, 1) ? newest_ = timestamp : time_back(timestamp);
+  }
+  Nanos time_back(Nanos timestamp) noexcept;
   bool careful(uint32_t count) const noexcept;
   void watch_load(uint32_t count) noexcept;
   void sweep(uint32_t most) noexcept;
 
   void wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept;  // of order_
-  bool step_plain(uint32_t i) noexcept;
   void step(uint32_t i) noexcept;
   bool step_tcp(uint32_t i) noexcept;
   void step_ended(uint32_t i) noexcept;
@@ -101,12 +114,13 @@ class SessionManager final : private SessionOwner, private SessionWork {
   std::shared_ptr<SessionScope> scope_;
   FlowRule rule_;
   std::array<Nanos, kSessionClasses> idle_;  // as they are now: an emergency shortens them
-  SideArray<bricks_session> sessions_;
+  SideArray<SessionLines> lines_;
   SideArray<SessionTrack> tracks_;
   std::unique_ptr<DuplicateTable> seen_;
   SessionManagerCounts counts_;
   uint32_t first_[3] = {}, last_[3] = {};  // by SessionList
   uint32_t high_ = 0;                      // no entry of its own is above
+  uint16_t mark_ = 0;                      // of the run, on the sessions it has met
   uint32_t cursor_ = 0;                    // of end_some()
   uint32_t swept_ = 0, sweep_left_ = 0;
   Nanos newest_ = 0, emergency_since_ = 0;

@@ -30,6 +30,16 @@ enum class SessionClass : uint8_t {
 };
 inline constexpr uint32_t kSessionClasses = 10;
 
+// By protocol: the class of its sessions that are opened; the one behind is that of active ones.
+inline constexpr auto kOpeningClass = [] {
+  std::array<SessionClass, 256> of{};
+  of.fill(SessionClass::other_opening);
+  of[6] = SessionClass::tcp_opening;
+  of[17] = SessionClass::udp_opening;
+  of[1] = of[58] = SessionClass::icmp_opening;
+  return of;
+}();
+
 enum class Duplicates : uint8_t { off, count, mark, drop };
 
 struct SessionRules {

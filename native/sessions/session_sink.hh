@@ -5,8 +5,26 @@
 #include <span>
 
 #include "abi/bricks_event.h"
+#include "mem/limits.hh"
 
 namespace bricks {
+
+// What bricks_event.context is to be of a session's: at[entry * each].
+struct EventContexts {
+  void** at = nullptr;  // null: it is for the sink to fill in
+  uint32_t each = 0;
+  uint32_t most = kBatchMax;  // events that the sink wants at a time
+};
+
+// PACKET events, and what their sessions have in common: nobody need look at them again.
+struct PlainWave {
+  std::span<bricks_event> events;
+  std::span<const uint16_t> places;
+  EventContexts contexts;          // what they have
+  uint32_t owner;                  // lower half of owner_[1] of the first session
+  uint32_t differ;                 // bits of it that another has otherwise
+  uint32_t outputs, applications;  // of all, or'ed
+};
 
 // Who gets the events of a batch. A session comes up once in an array.
 class SessionSink {
@@ -17,6 +35,12 @@ class SessionSink {
   // PACKET of a wave; whatever else comes of a packet (payload, records) is for the sink to make of
   // it now. It may close() sessions.
   virtual void packets(std::span<bricks_event> events) noexcept = 0;
+  // Most are the next ones of active sessions: packets() and settled() in one.
+  virtual EventContexts contexts() noexcept { return {}; }
+  virtual void plain(const PlainWave& wave) noexcept {
+    packets(wave.events);
+    settled(wave.places);
+  }
   // These packets of a run, by place, are through, before others of their sessions are.
   virtual void settled(std::span<const uint16_t> places) noexcept = 0;
   virtual void over(bricks_session& session) noexcept = 0;  // after its CLOSING

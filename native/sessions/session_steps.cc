@@ -3,31 +3,21 @@
 
 #include "sessions/packet_views.hh"
 #include "sessions/session_manager.hh"
-#include "sessions/tcp_plain.hh"
 
 namespace bricks {
 
 namespace {
 
-constexpr uint8_t kTcp = 6, kUdp = 17, kIcmp = 1, kIcmp6 = 58;
+constexpr uint8_t kTcp = 6;
 constexpr uint16_t kOpenerFirst = 1, kOpenerSecond = 2;
-// By protocol: the class of its sessions that are opened; the one behind is that of active ones.
-constexpr auto kOpeningClass = [] {
-  std::array<SessionClass, 256> of{};
-  of.fill(SessionClass::other_opening);
-  of[kTcp] = SessionClass::tcp_opening;
-  of[kUdp] = SessionClass::udp_opening;
-  of[kIcmp] = of[kIcmp6] = SessionClass::icmp_opening;
-  return of;
-}();
 
 }  // namespace
 
 SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
-  const bricks_session& session = sessions_[entry];
+  const bricks_session& session = lines_[entry].session;
   if (session.state == BRICKS_SESSION_CLOSED) return SessionClass::lingering;
   const SessionClass opening = kOpeningClass[session.protocol];
-  if (session.protocol == kTcp && tcp_closing(tracks_[entry].tcp)) return SessionClass::tcp_closing;
+  if (session.protocol == kTcp && tcp_closing(lines_[entry].tcp)) return SessionClass::tcp_closing;
   if (session.state != BRICKS_SESSION_ACTIVE) return opening;
   return static_cast<SessionClass>(static_cast<uint8_t>(opening) + 1);
 }
@@ -36,7 +26,7 @@ void SessionManager::start(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   const Session& known = table_.record_at(entry);
   const uint32_t opener = word_pin(*table_.word_of(entry)) == kOpenerSecond;
-  bricks_session& session = sessions_[entry];
+  bricks_session& session = lines_[entry].session;
   session = {};
   session.id = ++next_id_;
   session.first_seen = session.last_seen = times_[i];
@@ -54,6 +44,7 @@ void SessionManager::start(uint32_t i) noexcept {
   const uint32_t queued = track.queued;  // where it follows another of the same flow
   track = {};
   track.queued = queued;
+  if (session.protocol == kTcp) lines_[entry].tcp = {};
   join(SessionList::opening, entry);
   ++counts_.created;
   ++counts_.live;
@@ -62,7 +53,7 @@ void SessionManager::start(uint32_t i) noexcept {
 inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noexcept {
   bricks_event& event = events.all[events.count++];
   bricks_packet_view& view = views_[i];
-  event.session = &sessions_[entries_[i]];
+  event.session = &lines_[entries_[i]].session;
   event.packet = &view;
   event.context = nullptr;
   event.data = nullptr;
@@ -86,7 +77,7 @@ inline void SessionManager::add_packet(uint32_t i) noexcept {
 
 void SessionManager::activate(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  sessions_[entry].state = BRICKS_SESSION_ACTIVE;
+  lines_[entry].session.state = BRICKS_SESSION_ACTIVE;
   leave(entry);
   ++counts_.activated;
   table_.rearm(entry);
@@ -95,7 +86,7 @@ void SessionManager::activate(uint32_t i) noexcept {
 
 // The old session's CLOSING comes first; then this packet has another look.
 void SessionManager::end_before(uint32_t i, bricks_close_reason reason) noexcept {
-  bricks_session& session = sessions_[entries_[i]];
+  bricks_session& session = lines_[entries_[i]].session;
   session.close_reason = static_cast<uint8_t>(reason);
   again_[before_.count] = static_cast<Index>(i);
   add(before_, i, BRICKS_EVENT_CLOSING);
@@ -109,10 +100,10 @@ void SessionManager::end_before(uint32_t i, bricks_close_reason reason) noexcept
 bool SessionManager::step_tcp(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   const bricks_packet_view& view = views_[i];
-  bricks_session& session = sessions_[entry];
+  bricks_session& session = lines_[entry].session;
   TcpSegment segment;
   if (view.fragment || !view_tcp(view, &segment)) return false;
-  TcpTrack& track = tracks_[entry].tcp;
+  TcpTrack& track = lines_[entry].tcp;
   const bool closing = tcp_closing(track);
   const uint32_t verdict = tcp_step(track, view.direction, segment);
   if (__builtin_expect(verdict == 0 && closing == tcp_closing(track), 1)) return false;
@@ -134,7 +125,7 @@ bool SessionManager::step_tcp(uint32_t i) noexcept {
 // A packet of a session that is over: the last of its kind, or the first of the next session.
 void SessionManager::step_ended(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  bricks_session& session = sessions_[entry];
+  bricks_session& session = lines_[entry].session;
   SessionTrack& track = tracks_[entry];
   const bricks_packet_view& view = views_[i];
   const bool error = is_icmp_error(*batch_, in_[i]);
@@ -147,10 +138,11 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   if (!error && session.protocol == kTcp && view_tcp(view, &segment)) {
     const bool opens = (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn;
     // A client that was refused tries again, often with the same number.
-    const TcpEnd& other = track.tcp.end[1 - view.direction];
+    const TcpTrack& tcp = lines_[entry].tcp;
+    const TcpEnd& other = tcp.end[1 - view.direction];
     const bool refused = other.state == TcpEndState::reset && !(other.marks & kEndSyn);
-    const bool old = segment.seq == track.tcp.isn[view.direction] &&
-                     track.tcp.end[view.direction].marks & kEndSyn && !refused;
+    const bool old = segment.seq == tcp.isn[view.direction] &&
+                     tcp.end[view.direction].marks & kEndSyn && !refused;
     begins = begins ? tcp_may_open(segment, rules_.midstream) : opens && !old;
     second ^= begins && tcp_answers(segment);
   } else if (session.protocol == kTcp) {
@@ -181,7 +173,7 @@ void SessionManager::step_ended(uint32_t i) noexcept {
 
 void SessionManager::step(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  bricks_session& session = sessions_[entry];
+  bricks_session& session = lines_[entry].session;
   bricks_packet_view& view = views_[i];
   if (__builtin_expect(session.state != BRICKS_SESSION_ACTIVE, 0)) {
     if (session.state == BRICKS_SESSION_CLOSED) return step_ended(i);
@@ -214,7 +206,7 @@ void SessionManager::step(uint32_t i) noexcept {
 
 // True: nothing more is to be done with it.
 bool SessionManager::is_duplicate(uint32_t i) noexcept {
-  const bricks_session& session = sessions_[entries_[i]];
+  const bricks_session& session = lines_[entries_[i]].session;
   if (session.packets[0] + session.packets[1] >= rules_.duplicate_packets) return false;
   constexpr uint32_t kTimeShift = 10;  // microseconds, nearly
   // All of it is compared but TTL, checksums, and what is before the IP header.
@@ -237,41 +229,9 @@ void SessionManager::reopen(SessionSink& sink) noexcept {
   reopening_ = false;
 }
 
-// The usual packet of an active session. False: step() is to look at it; nothing was changed.
-inline bool SessionManager::step_plain(uint32_t i) noexcept {
-  const uint32_t entry = entries_[i];
-  bricks_session& session = sessions_[entry];
-  bricks_packet_view& view = views_[i];
-  const Nanos now = times_[i];
-  const auto of = static_cast<uint32_t>(kOpeningClass[session.protocol]) + 1;
-  // Time that goes back makes the difference huge.
-  if (session.state != BRICKS_SESSION_ACTIVE || view.protocol != session.protocol ||
-      now - session.last_seen > idle_[of] || view.fragment ||
-      rules_.duplicates != Duplicates::off) {
-    return false;
-  }
-  if (session.protocol == kTcp) {
-    if (view.length != view.wire_length || view.transport + 20u > view.length ||
-        !tcp_step_plain(tracks_[entry].tcp, view.direction, view.data + view.transport,
-                        view.payload_length)) {
-      return false;
-    }
-  }
-  session.last_seen = now;
-  ++session.packets[view.direction];
-  session.bytes[view.direction] += view.wire_length;
-  add_packet(i);
-  return true;
-}
-
 void SessionManager::wave(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
   in_wave_ = true;
-  for (uint32_t k = from; k < to; ++k) {
-    const uint32_t ahead = entries_[order_[k + kSessionNear]];
-    __builtin_prefetch(&sessions_[ahead], 1);
-    if (views_[order_[k + kSessionNear]].protocol == kTcp) __builtin_prefetch(&tracks_[ahead], 1);
-    if (__builtin_expect(!step_plain(order_[k]), 0)) step(order_[k]);
-  }
+  for (uint32_t k = from; k < to; ++k) step(order_[k]);
   if (before_.count) reopen(sink);
   if (opening_.count) {
     for (const bricks_event& event : opening_.span()) sink.began(*event.session);

@@ -41,7 +41,8 @@ class SessionTable : private SessionIndex {
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
   // begin. Returns how many.
   uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
-  // The same, but gives the whole word rather than the pin; 0: it is among the rest.
+  // The same, but bits are not asked for, and it gives the whole word rather than the pin; 0: it is
+  // among the rest.
   uint32_t touch_words(SessionBatch& batch, uint32_t count) noexcept;
 
   // The word of a session, good until begin(); nullptr: there is none.
@@ -96,10 +97,12 @@ class SessionTable : private SessionIndex {
   uint64_t stamp(uint64_t word) const noexcept {
     return (word & ~kSessionSeenMask) | (clock_ & 0xffff) << kSessionSeenShift;
   }
-  template <bool kWords, typename Position>
+  template <typename Position>
   uint32_t look(SessionBatch& batch, uint32_t count, Position position) noexcept;
-  template <bool kWords>
-  uint32_t look_all(SessionBatch& batch, uint32_t count) noexcept;
+  template <typename Position>
+  uint32_t look_for_words(SessionBatch& batch, uint32_t count, Position position) noexcept;
+  template <typename Looking>
+  uint32_t look_all(SessionBatch& batch, uint32_t count, Looking looking) noexcept;
 
   uint32_t capacity_ = 0;
   uint64_t clock_ = 1;   // ticks, never goes back

@@ -23,7 +23,7 @@ class SessionWork {
   Picks in_;
   alignas(64) bricks_packet_view views_[kBatchMax];
   Nanos times_[kBatchMax];
-  uint32_t entries_[kBatchMax + kSessionAhead];
+  uint32_t entries_[kBatchMax];
   PacketPlace places_[kBatchMax];
   struct Slot {  // one of its sessions
     uint32_t entry;
@@ -32,7 +32,10 @@ class SessionWork {
   static constexpr uint32_t kSlots = 512;
   Slot slots_[kSlots] = {};
   uint16_t batch_number_ = 0;
-  Index order_[kBatchMax + kSessionAhead];
+  Index aside_[kBatchMax];    // packets that go the long way
+  bool repeated_[kBatchMax];  // and whether an earlier one of its session was not among them
+  uint32_t aside_count_ = 0;
+  Index order_[kBatchMax];  // of those
   std::array<uint32_t, kBatchMax + 1> wave_end_;
   bool layered_ = false;
   uint32_t waves_ = 0, alone_ = 0;  // alone: packets of no session
