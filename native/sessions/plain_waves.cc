@@ -11,8 +11,11 @@ namespace bricks {
 
 namespace {
 
-constexpr uint16_t kOpenerSecond = 2;
 constexpr uint8_t kTcp = 6;
+constexpr uint32_t kNoState = 255;
+// How many packets ahead lines are asked for, while there is enough to do.
+constexpr uint32_t kPlainAhead = 24;
+static_assert(kPlainAhead <= kSessionAhead);
 
 // bricks_session.owner_[1]: the lower half is the sink's, the upper one says in which run it was
 // met last.
@@ -25,6 +28,11 @@ inline bool has_tcp(const ViewParts& parts) noexcept {
   return length == parts.lengths >> 32 && (parts.offsets >> 16 & 0xffff) + 20 <= length &&
          !fragment;
 }
+
+// What the packets of a wave have come to so far.
+struct Tally {
+  uint32_t count = 0, owner = 0, differ = 0, told = 0;
+};
 
 inline void write_view(bricks_packet_view& view, const Packet& packet, const ViewParts& parts,
                        uint32_t direction, uint32_t number) noexcept {
@@ -52,92 +60,129 @@ inline void write_event(bricks_event& event, bricks_session& session,
 
 }  // namespace
 
+// What stays the same in a wave. What is written could be anything, as far as the compiler knows:
+// it keeps what is local.
+struct SessionManager::WaveFrame {
+  const Packet* packets;
+  const Index* in;
+  const uint64_t* words;
+  SessionLines* lines;
+  bricks_packet_view* views;
+  bricks_event* events;
+  Index* order;
+  EventContexts contexts;
+  uint32_t mark, active;  // active: the state that they must have
+};
+
 void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
-  const EventContexts contexts = sink.contexts();
-  aside_count_ = 0;
-  ++mark_;
-  const uint32_t* entries = entries_;
-  for (uint32_t i = from; contexts.at && i < to; ++i) {
-    __builtin_prefetch(contexts.at + uint64_t{entries[i]} * contexts.each, 0, 2);
-  }
-  for (uint32_t at = from; at < to; at += contexts.most) {
-    plain_wave({from, at, std::min(at + contexts.most, to)}, sink, contexts);
-  }
-}
-
-// False: it is not to go the short way. `state`: eight bytes from there on.
-inline bool SessionManager::step_plain(SessionLines& lines, uint64_t state, Nanos now,
-                                       const uint8_t* data, const ViewParts& parts,
-                                       uint32_t direction) noexcept {
-  const uint32_t protocol = parts.kind >> 8 & 0xff;
-  const Nanos idle = idle_[static_cast<uint32_t>(kOpeningClass[protocol]) + 1];
-  if ((state & 0xffffff) != (BRICKS_SESSION_ACTIVE | protocol << 16)) return false;
-  // Time that goes back makes the difference huge.
-  if (now - lines.session.last_seen > idle || parts.kind >> 40) return false;
-  return protocol != kTcp ||
-         (has_tcp(parts) &&
-          tcp_step_plain(lines.tcp, direction, data + (parts.offsets >> 16 & 0xffff),
-                         parts.payload_length));
-}
-
-void SessionManager::plain_wave(Wave wave, SessionSink& sink,
-                                const EventContexts& contexts) noexcept {
   const bool compared = rules_.duplicates != Duplicates::off;
-  // What this writes could be anything the compiler knows: it keeps what is local.
-  const Packet* const packets = batch_->packets;
-  const Index* const in = in_.data();
-  const uint64_t* const words = look_.word - wave.from;
-  SessionLines* const all = &lines_[0];
-  void** const context = contexts.at;
-  const uint64_t each = contexts.each;
-  const uint32_t mark = uint32_t{mark_} << kMarkShift;
-  uint32_t count = 0, owner = 0, differ = 0, told = 0;
-  for (uint32_t i = wave.begin; i < wave.end; ++i) {
-    const Packet& packet = packets[in[i]];
-    const uint64_t word = words[i];
-    const uint32_t entry = word_entry(word);
-    SessionLines& lines = all[entry];
-    bricks_session& session = lines.session;
-    const Nanos now = time_of(packet.timestamp);
-    ViewParts parts;
-    if (__builtin_expect(!read_plain(packet, &parts), 0)) {
-      view_packet(*batch_, in[i], &views_[i]);
-      parts = parts_of(views_[i]);
-    }
-    const uint32_t direction =
-        (packet.flags / kPacketReverse & 1) ^ (word_pin(word) / kOpenerSecond & 1);
-    write_view(views_[i], packet, parts, direction, i);
-    const uint32_t own = session.owner_[1];
-    session.owner_[1] = (own & kSinkMask) | mark;
-    const bool repeated = (own & ~kSinkMask) == mark;
-    const auto state = load<uint64_t>(reinterpret_cast<const uint8_t*>(&session.state));
-    if (__builtin_expect(
-            repeated || compared || !step_plain(lines, state, now, packet.data, parts, direction),
-            0)) {
-      times_[i] = now;
-      repeated_[aside_count_] = repeated;
-      aside_[aside_count_++] = static_cast<Index>(i);
-      continue;
-    }
-    session.last_seen = now;
-    ++session.packets[direction];
-    session.bytes[direction] += parts.lengths >> 32;
-    told |= static_cast<uint32_t>(state >> 32);
-    if (count == 0) owner = own;
-    differ |= own ^ owner;
-    write_event(packets_.all[count], session, views_[i], context + entry * each, packet.data, parts,
-                direction, i);
-    order_[count++] = static_cast<Index>(i);
+  ++mark_;
+  const WaveFrame frame = {batch_->packets,
+                           in_.data(),
+                           look_.word - from,
+                           &lines_[0],
+                           views_,
+                           packets_.all,
+                           order_,
+                           sink.contexts(),
+                           uint32_t{mark_} << kMarkShift,
+                           compared ? kNoState : uint32_t{BRICKS_SESSION_ACTIVE}};
+  aside_count_ = 0;
+  std::fill_n(look_.word + (to - from), kPlainAhead, look_.word[0]);
+  for (uint32_t i = from; i < from + kPlainAhead; ++i) fetch(frame, frame.words[i]);
+  for (uint32_t at = from; at < to; at += frame.contexts.most) {
+    plain_wave(frame, at, std::min(at + frame.contexts.most, to), sink);
   }
-  if (count == 0) return;
+}
+
+// Asks for what a packet needs: the session's first line, TCP's, the first plugin's context.
+// GCC takes a call of what only prefetches to be of no use, and leaves it out.
+inline __attribute__((always_inline)) void SessionManager::fetch(const WaveFrame& frame,
+                                                                 uint64_t word) noexcept {
+  const uint32_t entry = word_entry(word);
+  auto* lines = reinterpret_cast<const uint8_t*>(frame.lines + entry);
+  __builtin_prefetch(lines, 0, 2);
+  // Not TCP: the first line again.
+  static_assert(offsetof(SessionLines, tcp) == 128 && kPinTcp == 4);
+  __builtin_prefetch(lines + ((word_pin(word) & kPinTcp) << 5), 0, 2);
+  __builtin_prefetch(frame.contexts.at + uint64_t{entry} * frame.contexts.each, 0, 2);
+}
+
+// One packet: an event, or it is set aside.
+template <typename Tally>
+inline __attribute__((always_inline)) void SessionManager::plain_packet(const WaveFrame& frame,
+                                                                        uint32_t i,
+                                                                        const Packet& packet,
+                                                                        const ViewParts& parts,
+                                                                        Tally& tally) noexcept {
+  const uint64_t word = frame.words[i];
+  const uint32_t entry = word_entry(word);
+  SessionLines& lines = frame.lines[entry];
+  bricks_session& session = lines.session;
+  bricks_packet_view& view = frame.views[i];
+  const uint32_t protocol = parts.kind >> 8 & 0xff;
+  const uint32_t direction = (packet.flags / kPacketReverse ^ word_pin(word) / kPinSecond) & 1;
+  write_view(view, packet, parts, direction, i);
+  const Nanos now = time_of(packet.timestamp);
+  const uint32_t own = session.owner_[1];
+  session.owner_[1] = (own & kSinkMask) | frame.mark;
+  const bool repeated = (own & ~kSinkMask) == frame.mark;
+  const auto state = load<uint64_t>(&session.state);  // and the seven bytes behind it
+  const Nanos idle = idle_[static_cast<uint32_t>(kOpeningClass[protocol]) + 1];
+  // Time that goes back makes the difference huge.
+  const bool plain =
+      !repeated && (state & 0xffffff) == (frame.active | protocol << 16) &&
+      now - session.last_seen <= idle && parts.kind >> 40 == 0 &&
+      (protocol != kTcp ||
+       (has_tcp(parts) &&
+        tcp_step_plain(lines.tcp, direction, packet.data + (parts.offsets >> 16 & 0xffff),
+                       parts.payload_length)));
+  if (__builtin_expect(!plain, 0)) {
+    times_[i] = now;
+    repeated_[aside_count_] = repeated;
+    aside_[aside_count_++] = static_cast<Index>(i);
+    return;
+  }
+  session.last_seen = now;
+  ++session.packets[direction];
+  session.bytes[direction] += parts.lengths >> 32;
+  tally.told |= static_cast<uint32_t>(state >> 32);
+  if (tally.count == 0) tally.owner = own;
+  tally.differ |= own ^ tally.owner;
+  frame.order[tally.count] = static_cast<Index>(i);
+  write_event(frame.events[tally.count++], session, view,
+              frame.contexts.at + uint64_t{entry} * frame.contexts.each, packet.data, parts,
+              direction, i);
+}
+
+void SessionManager::plain_wave(const WaveFrame& shared, uint32_t begin, uint32_t end,
+                                SessionSink& sink) noexcept {
+  const WaveFrame frame = shared;
+  Tally tally;
+  const auto other = [&](uint32_t i) __attribute__((noinline)) {
+    bricks_packet_view& view = frame.views[i];
+    view_packet(*batch_, frame.in[i], &view);
+    plain_packet(frame, i, frame.packets[frame.in[i]], parts_of(view), tally);
+  };
+  for (uint32_t i = begin; i < end; ++i) {
+    const Packet& packet = frame.packets[frame.in[i]];
+    fetch(frame, frame.words[i + kPlainAhead]);
+    ViewParts parts;
+    if (__builtin_expect(read_plain(packet, &parts), 1)) {
+      plain_packet(frame, i, packet, parts, tally);
+    } else {
+      other(i);
+    }
+  }
+  if (tally.count == 0) return;
   in_wave_ = true;
-  sink.plain({{packets_.all, count},
-              {order_, count},
-              contexts,
-              owner & kSinkMask,
-              differ & kSinkMask,
-              told >> 16,
-              told & 0xffff});
+  sink.plain({{frame.events, tally.count},
+              {frame.order, tally.count},
+              frame.contexts,
+              tally.owner & kSinkMask,
+              tally.differ & kSinkMask,
+              tally.told >> 16,
+              tally.told & 0xffff});
   if (closing_.count) finish(closing_, sink);
   in_wave_ = false;
 }

@@ -114,7 +114,7 @@ struct SessionBatch {
   uint16_t pin[kBatchMax];
   Index rest[kBatchMax];
   alignas(64) uint32_t line[kBatchMax + kSessionAhead];  // the table's own
-  uint64_t word[kBatchMax];                              // touch_words() only
+  uint64_t word[kBatchMax + kSessionAhead];              // touch_words() only
 };
 
 }  // namespace bricks

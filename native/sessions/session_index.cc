@@ -101,7 +101,6 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look_for_words(
   uint32_t rest = 0;
   for (uint32_t n = 0; n < count; ++n) {
     __builtin_prefetch(lines + batch.line[n + kSessionAhead], 0, 2);
-    __builtin_prefetch(lines + batch.line[n + kSessionNear]);
     const uint32_t i = position(n);
     Line& line = lines[batch.line[n]];
     const uint32_t ways = matches(line.digest, batch.digest[i]);

@@ -11,8 +11,7 @@ namespace {
 constexpr uint64_t kNobody = 1;      // the digest of packets that have no session
 constexpr uint32_t kGiveWayMax = 4;  // sessions that one packet can push out
 constexpr uint32_t kSweepPerPacket = 4;
-constexpr uint16_t kOpenerFirst = 1, kOpenerSecond = 2;  // pins: which end of the key opened it
-constexpr Nanos kClockBackMax = 7200ull * 1000000000;    // further back: it is another clock
+constexpr Nanos kClockBackMax = 7200ull * 1000000000;  // further back: it is another clock
 constexpr uint8_t kTcp = 6;
 
 }  // namespace
@@ -95,15 +94,8 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   std::fill_n(places_ + from, count, PacketPlace::session);
   counts_.lookups += count;
   const uint32_t rest = table_.touch_words(look_, count);
-  SessionLines* const lines = &lines_[0];
-  for (uint32_t n = 0; n < count; ++n) {
-    const uint32_t entry = word_entry(look_.word[n]);  // 0: it is among the rest
-    const Packet& packet = packets[in[from + n]];
-    __builtin_prefetch(&lines[entry].session, 0, 2);
-    // A guess: IPv4, as most are.
-    if (packet.length > 23 && packet.data[23] == kTcp) __builtin_prefetch(&lines[entry].tcp, 0, 2);
-    entries_[from + n] = entry;
-  }
+  // 0: it is among the rest.
+  for (uint32_t n = 0; n < count; ++n) entries_[from + n] = word_entry(look_.word[n]);
   for (uint32_t r = 0; r < rest; ++r) settle_rest(from, look_.rest[r]);
 }
 
@@ -118,7 +110,7 @@ uint64_t SessionManager::own_digest(Index index) noexcept {
 
 void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
   const bool reverse = batch_->packets[in_[i]].flags & kPacketReverse;
-  views_[i].direction = reverse != (word_pin(word) == kOpenerSecond);
+  views_[i].direction = reverse != ((word_pin(word) & kPinSecond) != 0);
 }
 
 // Packets whose session was not there before this batch: the n-th from `from` on.
@@ -177,7 +169,8 @@ uint64_t* SessionManager::begin(uint32_t i, uint64_t digest) noexcept {
     --tries;
   }
   const FlowKey key = flow_key(*batch_, in_[i], rule_);
-  const uint16_t pin = second ? kOpenerSecond : kOpenerFirst;
+  const auto pin = static_cast<uint16_t>((second ? kPinSecond : kPinFirst) |
+                                         (key.protocol == kTcp ? kPinTcp : 0));
   uint64_t* word = table_.begin(*scope_, digest, key, 0, pin);
   if (!word) {
     ++counts_.create_failed;

@@ -25,6 +25,9 @@ namespace bricks {
 
 struct ViewParts;
 
+// Pins of its scope: which end of the key opened the session, and whether it is TCP.
+inline constexpr uint16_t kPinFirst = 1, kPinSecond = 2, kPinTcp = 4;
+
 class SessionManager final : private SessionOwner, private SessionWork {
  public:
   // owner: of the table's scope. Control thread. failed, limit_reached.
@@ -71,12 +74,12 @@ class SessionManager final : private SessionOwner, private SessionWork {
   bool give_way(SessionList list) noexcept;
   void make_waves() noexcept;
   void plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept;
-  struct Wave {
-    uint32_t from, begin, end;  // from: where its run does
-  };
-  void plain_wave(Wave wave, SessionSink& sink, const EventContexts& contexts) noexcept;
-  bool step_plain(SessionLines& lines, uint64_t state, Nanos now, const uint8_t* data,
-                  const ViewParts& parts, uint32_t direction) noexcept;
+  struct WaveFrame;
+  void plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end, SessionSink& sink) noexcept;
+  template <typename Tally>
+  void plain_packet(const WaveFrame& frame, uint32_t i, const Packet& packet,
+                    const ViewParts& parts, Tally& tally) noexcept;
+  static void fetch(const WaveFrame& frame, uint64_t word) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
   uint64_t own_digest(Index packet) noexcept;
   // No time before one that has been. Far back, time begins anew: what is there stays.

@@ -9,7 +9,6 @@ namespace bricks {
 namespace {
 
 constexpr uint8_t kTcp = 6;
-constexpr uint16_t kOpenerFirst = 1, kOpenerSecond = 2;
 
 }  // namespace
 
@@ -25,7 +24,7 @@ SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
 void SessionManager::start(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   const Session& known = table_.record_at(entry);
-  const uint32_t opener = word_pin(*table_.word_of(entry)) == kOpenerSecond;
+  const uint32_t opener = (word_pin(*table_.word_of(entry)) & kPinSecond) != 0;
   bricks_session& session = lines_[entry].session;
   session = {};
   session.id = ++next_id_;
@@ -161,7 +160,10 @@ void SessionManager::step_ended(uint32_t i) noexcept {
     return;
   }
   leave(entry);
-  table_.repin(table_.word_of(entry), second ? kOpenerSecond : kOpenerFirst);
+  uint64_t* word = table_.word_of(entry);
+  const auto pin =
+      static_cast<uint16_t>((word_pin(*word) & kPinTcp) | (second ? kPinSecond : kPinFirst));
+  table_.repin(word, pin);
   const auto end = static_cast<uint32_t>(in_.size());
   for (uint32_t k = i; k < end; ++k) {
     if (entries_[k] == entry) find_direction(k, *table_.word_of(entry));
