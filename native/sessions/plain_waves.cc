@@ -21,12 +21,12 @@ static_assert(kPlainAhead <= kSessionAhead);
 // met last.
 constexpr uint32_t kMarkShift = 16, kSinkMask = 0xffff;
 
-// TCP of which a whole header was captured, and is where `parts` say; no later fragment.
-inline bool has_tcp(const ViewParts& parts) noexcept {
+// TCP whose whole header was captured. `data`: the frame.
+inline bool has_tcp(const ViewParts& parts, const uint8_t* data) noexcept {
   const auto length = static_cast<uint32_t>(parts.lengths);
-  const bool fragment = parts.kind >> 40 & 0xff;
-  return length == parts.lengths >> 32 && (parts.offsets >> 16 & 0xffff) + 20 <= length &&
-         !fragment;
+  const uint32_t at = parts.offsets >> 16 & 0xffff;
+  return length == parts.lengths >> 32 && at + 20 <= length &&
+         at + (data[at + 12] >> 4) * 4u <= length;
 }
 
 // What the packets of a wave have come to so far.
@@ -134,7 +134,7 @@ inline __attribute__((always_inline)) void SessionManager::plain_packet(const Wa
       !repeated && (state & 0xffffff) == (frame.active | protocol << 16) &&
       now - session.last_seen <= idle && parts.kind >> 40 == 0 &&
       (protocol != kTcp ||
-       (has_tcp(parts) &&
+       (has_tcp(parts, packet.data) &&
         tcp_step_plain(lines.tcp, direction, packet.data + (parts.offsets >> 16 & 0xffff),
                        parts.payload_length)));
   if (__builtin_expect(!plain, 0)) {

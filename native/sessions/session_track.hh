@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "abi/bricks_event.h"
+#include "abi/bricks_session.h"
 #include "sessions/tcp_tracker.hh"
 
 namespace bricks {
