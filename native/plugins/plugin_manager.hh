@@ -18,14 +18,6 @@
 
 namespace bricks {
 
-// Of bricks_session.owner_[1], for the worker to see at a glance. The low byte is the manager's.
-enum SessionFate : uint32_t {
-  kFateGroups = 1u << 8,     // groups() has some
-  kFateKill = 1u << 9,       // to be closed once this packet's events are through: kill_reason()
-  kFatePoisoned = 1u << 10,  // with kFateKill: not asked for, but a plugin has failed
-  kFateDoomed = 1u << 11,    // a plugin has failed: this and all later packets are to be dropped
-};
-
 struct PluginManagerCounts {
   uint64_t locks_expired = 0;     // held longer than kSessionLockMs
   uint64_t metadata_refused = 0;  // BRICKS_ENOMEM
@@ -62,7 +54,6 @@ class PluginManager {
   // `events`, CLOSING only once in its life. What came of it: packet.dropped, session.output, the
   // SessionFate bits. Events of child sessions follow by themselves. `now`: for locks.
   void dispatch(std::span<bricks_event> events, Nanos now) noexcept;
-  // The same of PACKET events whose sessions are alike.
   EventContexts contexts() const noexcept;
   void dispatch(const PlainWave& wave, Nanos now) noexcept;
   // How often a plugin has done something to a packet or a session that verdicts depend on.

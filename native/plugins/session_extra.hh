@@ -14,6 +14,14 @@ inline constexpr uint32_t kSettled = 0x80;   // every plugin gets its packets: n
 inline constexpr uint32_t kSettledMask = 0xff;
 static_assert(kPluginGenerationsMax <= kSlotMask + 1);
 
+// Of bricks_session.owner_[1], for the worker to see at a glance. The low byte is the manager's.
+enum SessionFate : uint32_t {
+  kFateGroups = 1u << 8,     // groups() has some
+  kFateKill = 1u << 9,       // to be closed once this packet's events are through: kill_reason()
+  kFatePoisoned = 1u << 10,  // with kFateKill: not asked for, but a plugin has failed
+  kFateDoomed = 1u << 11,    // a plugin has failed: this and all later packets are to be dropped
+};
+
 // Plugins are bits by their place in the generation; numbers of one are place + 1, 0: nobody.
 struct SessionExtra {
   uint64_t alive;   // those that are not detached

@@ -16,7 +16,7 @@ constexpr uint8_t kTcp = 6;
 
 }  // namespace
 
-Nanos SessionManager::time_back(Nanos timestamp) noexcept {
+Nanos SessionWork::time_back(Nanos timestamp) noexcept {
   ++counts_.clock_back;
   if (newest_ - timestamp > kClockBackMax) newest_ = timestamp;
   return newest_;

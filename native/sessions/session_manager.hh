@@ -23,11 +23,6 @@
 
 namespace bricks {
 
-struct ViewParts;
-
-// Pins of its scope: which end of the key opened the session, and whether it is TCP.
-inline constexpr uint16_t kPinFirst = 1, kPinSecond = 2, kPinTcp = 4;
-
 class SessionManager final : private SessionOwner, private SessionWork {
  public:
   // owner: of the table's scope. Control thread. failed, limit_reached.
@@ -82,11 +77,6 @@ class SessionManager final : private SessionOwner, private SessionWork {
   static void fetch(const WaveFrame& frame, uint64_t word) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
   uint64_t own_digest(Index packet) noexcept;
-  // No time before one that has been. Far back, time begins anew: what is there stays.
-  Nanos time_of(Nanos timestamp) noexcept {
-    return __builtin_expect(timestamp >= newest_, 1) ? newest_ = timestamp : time_back(timestamp);
-  }
-  Nanos time_back(Nanos timestamp) noexcept;
   bool careful(uint32_t count) const noexcept;
   void watch_load(uint32_t count) noexcept;
   void sweep(uint32_t most) noexcept;
@@ -110,7 +100,6 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void leave(uint32_t entry) noexcept;
   void count_end(bricks_session& session) noexcept;
   void end_later(uint32_t entry, bricks_close_reason reason) noexcept;
-  bool crowded() const noexcept { return end_ended_ - first_ended_ > kEndedMost; }
 
   SessionRules rules_;
   SessionTable& table_;
@@ -120,18 +109,11 @@ class SessionManager final : private SessionOwner, private SessionWork {
   SideArray<SessionLines> lines_;
   SideArray<SessionTrack> tracks_;
   std::unique_ptr<DuplicateTable> seen_;
-  SessionManagerCounts counts_;
   uint32_t first_[3] = {}, last_[3] = {};  // by SessionList
   uint32_t high_ = 0;                      // no entry of its own is above
-  uint16_t mark_ = 0;                      // of the run, on the sessions it has met
-  uint32_t cursor_ = 0;                    // of end_some()
-  uint32_t swept_ = 0, sweep_left_ = 0;
-  Nanos newest_ = 0, emergency_since_ = 0;
+  Nanos emergency_since_ = 0;
   uint64_t next_id_;
   bool emergency_ = false, in_wave_ = false, reopening_ = false;
-  static constexpr uint32_t kEndedMost = kSessionsKept - 2 * kBatchMax;
-  std::array<uint32_t, kSessionsKept> ended_;  // a ring, with its first and its end
-  uint32_t first_ended_ = 0, end_ended_ = 0;
 };
 
 }  // namespace bricks

@@ -41,8 +41,7 @@ class SessionTable : private SessionIndex {
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
   // begin. Returns how many.
   uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
-  // The same, but bits are not asked for, and it gives the whole word rather than the pin; 0: it is
-  // among the rest.
+  // The same without bits; gives the whole word, 0: it is among the rest.
   uint32_t touch_words(SessionBatch& batch, uint32_t count) noexcept;
 
   // The word of a session, good until begin(); nullptr: there is none.
@@ -69,12 +68,10 @@ class SessionTable : private SessionIndex {
   void mark_seen(uint64_t* word) const noexcept { *word = stamp(*word); }
   // Entries are less than this.
   uint32_t entries() const noexcept { return capacity_ + kSessionsKept + 1; }
-
   const Session& record(uint64_t word) const noexcept { return records_[word_entry(word)]; }
   // How long ago it began, and how long it has been silent.
   Nanos age(uint64_t word) const noexcept;
   Nanos silence(uint64_t word) const noexcept;
-
   const SessionCounts& counts() const noexcept { return counts_; }
   uint32_t capacity() const noexcept { return capacity_; }
   // Memory that sessions have touched: it stays for others.

@@ -5,11 +5,17 @@
 #include <span>
 
 #include "sessions/session.hh"
+#include "sessions/session_counts.hh"
 #include "sessions/session_sink.hh"
 
 namespace bricks {
 
 using Picks = std::span<const Index>;
+
+struct ViewParts;
+
+// Pins of its scope: which end of the key opened the session, and whether it is TCP.
+inline constexpr uint16_t kPinFirst = 1, kPinSecond = 2, kPinTcp = 4;
 
 class SessionWork {
  protected:
@@ -41,6 +47,22 @@ class SessionWork {
   uint32_t waves_ = 0, alone_ = 0;  // alone: packets of no session
   Events before_, opening_, active_, packets_, closing_;
   Index again_[kBatchMax];
+  uint16_t mark_ = 0;  // of the run, on the sessions it has met
+
+  SessionManagerCounts counts_;
+  Nanos newest_ = 0;
+  // No time before one that has been. Far back, time begins anew: what is there stays.
+  Nanos time_of(Nanos timestamp) noexcept {
+    return __builtin_expect(timestamp >= newest_, 1) ? newest_ = timestamp : time_back(timestamp);
+  }
+  Nanos time_back(Nanos timestamp) noexcept;
+
+  uint32_t cursor_ = 0;  // of end_some()
+  uint32_t swept_ = 0, sweep_left_ = 0;
+  static constexpr uint32_t kEndedMost = kSessionsKept - 2 * kBatchMax;
+  std::array<uint32_t, kSessionsKept> ended_;  // a ring, with its first and its end
+  uint32_t first_ended_ = 0, end_ended_ = 0;
+  bool crowded() const noexcept { return end_ended_ - first_ended_ > kEndedMost; }
 };
 
 }  // namespace bricks
