@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "addon/limits.hh"
 #include "addon/plugins.hh"
 #include "addon/proof.hh"
 #include "addon/queues.hh"
@@ -12,7 +13,6 @@
 #include "addon/scripts.hh"
 #include "addon/values.hh"
 #include "bricks/brick.hh"
-#include "mem/limits.hh"
 #include "ports/port_registry.hh"
 
 namespace bricks::addon {
@@ -117,134 +117,6 @@ Napi::Value list_status_codes(const Napi::CallbackInfo& info) {
 #define X(name) made.Set(made.Length(), #name);
   BRICKS_STATUS_CODES(X)
 #undef X
-  return made;
-}
-
-constexpr struct {
-  const char* name;
-  double value;
-} kLimits[] = {
-#define LIMIT(name) \
-  { #name, static_cast < double>(name) }
-    LIMIT(kBatchMax),
-    LIMIT(kBatchDefault),
-    LIMIT(kFrameMax),
-    LIMIT(kNameMax),
-    LIMIT(kOutletsMax),
-    LIMIT(kInletsMax),
-    LIMIT(kBricksMax),
-    LIMIT(kEnginesMax),
-    LIMIT(kPipeSlotsDefault),
-    LIMIT(kPipePairSlots),
-    LIMIT(kPipeSlotsMin),
-    LIMIT(kPipeSlotsMax),
-    LIMIT(kPipePairsMax),
-    LIMIT(kPipeArenaBuffers),
-    LIMIT(kPipeArenaControlBytes),
-    LIMIT(kPipeExtraBuffersMax),
-    LIMIT(kBufferStride),
-    LIMIT(kBufferTrailer),
-    LIMIT(kBufferPayload),
-    LIMIT(kFrameBuffersMax),
-    LIMIT(kSharedRegionBuffers),
-    LIMIT(kSpillBuffersMax),
-    LIMIT(kSpillBuffersDefault),
-    LIMIT(kFragmentDatagrams),
-    LIMIT(kFragmentPackets),
-    LIMIT(kFragmentHoldMs),
-    LIMIT(kFragmentKnownMs),
-    LIMIT(kHeldPerBig),
-    LIMIT(kMergePacketsMax),
-    LIMIT(kDuplicatesMax),
-    LIMIT(kMergeClockBackMs),
-    LIMIT(kDrainLiveMs),
-    LIMIT(kHeartbeatMs),
-    LIMIT(kHeartbeatMaxMs),
-    LIMIT(kOutputFullMs),
-    LIMIT(kOutputLookMs),
-    LIMIT(kRestartBufferMaxMs),
-    LIMIT(kListedMax),
-    LIMIT(kLosslessStallMs),
-    LIMIT(kConsumersWaitingMax),
-    LIMIT(kPortConnectionsMax),
-    LIMIT(kPortConnectionsPerUser),
-    LIMIT(kPortParametersMax),
-    LIMIT(kPortRequestMs),
-    LIMIT(kSessionsDefault),
-    LIMIT(kSessionsMax),
-    LIMIT(kSessionsKept),
-    LIMIT(kSessionPinsMax),
-    LIMIT(kSessionScopesMax),
-    LIMIT(kSessionsPerTick),
-    LIMIT(kStreamConnectionsMax),
-    LIMIT(kStreamBytesMin),
-    LIMIT(kStreamBytesMax),
-    LIMIT(kStreamEvidenceMax),
-    LIMIT(kStreamSegmentsMax),
-    LIMIT(kStreamOverlapsMax),
-    LIMIT(kQueueGroupsMax),
-    LIMIT(kQueueRateMax),
-    LIMIT(kQueueBurstMin),
-    LIMIT(kQueueBurstMax),
-    LIMIT(kQueuePacketsMax),
-    LIMIT(kQueueFlowsMax),
-    LIMIT(kQueueLeaseMs),
-    LIMIT(kQueueGroupsOfPacket),
-    LIMIT(kXdpQueuesMax),
-    LIMIT(kXdpRingMax),
-    LIMIT(kTcpBacklog),
-    LIMIT(kTcpNewcomersMax),
-    LIMIT(kTcpSilenceMs),
-    LIMIT(kTcpLineMs),
-    LIMIT(kTcpSelectMax),
-    LIMIT(kRecordBytesMin),
-    LIMIT(kRecordBytesMax),
-    LIMIT(kRecordSecondsMax),
-    LIMIT(kGuestExpressionMax),
-    LIMIT(kTapsPerUser),
-    LIMIT(kNetmapRingsMax),
-    LIMIT(kNetmapSlotsMax),
-    LIMIT(kNetmapBufferMax),
-    LIMIT(kNetmapPartsMax),
-    LIMIT(kNetmapExtraMax),
-    LIMIT(kRulesMax),
-    LIMIT(kRuleMasksMax),
-    LIMIT(kRuleExpressionsMax),
-    LIMIT(kRuleSameMatchMax),
-    LIMIT(kRuleListsMax),
-    LIMIT(kPluginsMax),
-    LIMIT(kPluginListsMax),
-    LIMIT(kPluginGenerationsMax),
-    LIMIT(kPluginFiguresMax),
-    LIMIT(kPluginFileBytes),
-    LIMIT(kPluginLineMax),
-    LIMIT(kPluginWarningsMax),
-    LIMIT(kSessionLockMs),
-    LIMIT(kSessionGroupsMax),
-    LIMIT(kSessionChildrenMax),
-    LIMIT(kMetadataKeyMax),
-    LIMIT(kMetadataEntriesMax),
-    LIMIT(kMetadataBytesMax),
-    LIMIT(kMetadataMemory),
-    LIMIT(kLuaSourceMax),
-    LIMIT(kLuaLoopsDefault),
-    LIMIT(kLuaLoopsMax),
-    LIMIT(kLuaLoopsAtStart),
-    LIMIT(kLuaMemoryMbDefault),
-    LIMIT(kLuaMemoryMbMax),
-    LIMIT(kLuaMessageMax),
-    LIMIT(kDecodeBufferBytes),
-    LIMIT(kHelloPassedMax),
-    LIMIT(kIdentifyBytes),
-    LIMIT(kIdentifyDatagrams),
-    LIMIT(kInspectorBytes),
-    LIMIT(kQuicPackets),
-#undef LIMIT
-};
-
-Napi::Value list_limits(const Napi::CallbackInfo& info) {
-  Napi::Object made = Napi::Object::New(info.Env());
-  for (const auto& limit : kLimits) made.Set(limit.name, limit.value);
   return made;
 }
 
@@ -359,7 +231,6 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("brickTypes", list_brick_types);
   add("portSchemes", list_port_schemes);
   add("dropReasons", list_drop_reasons);
-  add("limits", list_limits);
   add("statusCodes", list_status_codes);
   add("checkBrickOptions", check_brick_options);
   add("checkPortName", check_port_name);
@@ -374,6 +245,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("stop", stop);
   add("waitDrained", wait_drained);
   add("snapshot", snapshot);
+  export_limits(env, exports);
   export_queues(env, exports);
   export_rules(env, exports);
   export_plugins(env, exports);
