@@ -25,6 +25,15 @@ struct ViewParts {
   uint32_t payload, payload_length;
 };
 ViewParts parts_of(const bricks_packet_view& view) noexcept;
+inline void write_view(bricks_packet_view& view, const Packet& packet, const ViewParts& parts,
+                       uint32_t direction, uint32_t number) noexcept {
+  view.data = packet.data;
+  view.timestamp = packet.timestamp;
+  store_eight(&view.length, parts.lengths);
+  store_eight(&view.network, parts.offsets);
+  store_eight(&view.ip_version, parts.kind | direction << 24 | uint64_t{number} << 48);
+  store_eight(&view.duplicate, 0);
+}
 
 // The same as view_packet() finds for the usual packet: Ethernet, IPv4 without options, TCP or UDP,
 // all of it captured. False: it is not that.

@@ -34,16 +34,6 @@ struct Tally {
   uint32_t count = 0, owner = 0, differ = 0, told = 0;
 };
 
-inline void write_view(bricks_packet_view& view, const Packet& packet, const ViewParts& parts,
-                       uint32_t direction, uint32_t number) noexcept {
-  view.data = packet.data;
-  view.timestamp = packet.timestamp;
-  store_eight(&view.length, parts.lengths);
-  store_eight(&view.network, parts.offsets);
-  store_eight(&view.ip_version, parts.kind | direction << 24 | uint64_t{number} << 48);
-  store_eight(&view.duplicate, 0);
-}
-
 inline void write_event(bricks_event& event, bricks_session& session,
                         const bricks_packet_view& view, void** context, const uint8_t* data,
                         const ViewParts& parts, uint32_t direction, uint32_t number) noexcept {

@@ -118,7 +118,12 @@ void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
   const uint32_t i = from + n;
   const uint64_t digest = look_.digest[n];
   uint64_t* word;
-  view_packet(*batch_, in_[i], &views_[i]);
+  ViewParts parts;
+  if (read_plain(batch_->packets[in_[i]], &parts)) {
+    write_view(views_[i], batch_->packets[in_[i]], parts, 0, 0);
+  } else {
+    view_packet(*batch_, in_[i], &views_[i]);
+  }
   if (digest == kNobody) {
     // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
     const bool error = views_[i].ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
