@@ -44,4 +44,14 @@ inline int64_t difference(const EngineSnapshot& now) {
   return sum;
 }
 
+// Runs it until its inputs have ended and nothing is under way.
+inline EngineSnapshot run_to_the_end(House& house, const Graph& graph) {
+  CHECK(house.engine->apply(graph).ok());
+  CHECK(house.engine->start().ok());
+  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
+  const EngineSnapshot now = house.engine->snapshot();
+  CHECK_EQ(difference(now), 0);
+  return now;
+}
+
 }  // namespace bricks

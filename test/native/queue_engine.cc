@@ -186,11 +186,7 @@ TEST(edge_case_11_evicted_while_its_packets_wait) {
   node.id = node.kind = "Session";
   node.options["plugins"] = static_cast<int64_t>(number);
   node.outlets = {{"pcap:" + folder.path("out.pcap"), -1}};
-  CHECK(house.engine->apply(graph).ok());
-  CHECK(house.engine->start().ok());
-  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-  const EngineSnapshot now = house.engine->snapshot();
-  CHECK_EQ(difference(now), 0);
+  const EngineSnapshot now = run_to_the_end(house, graph);
   CHECK_EQ(now.bricks[0].cell.held, 0u);
   CHECK_EQ(dropped(now.bricks[0].cell, Drop::queue_full), uint64_t{kDropped});
   const auto figure = [&](const char* name) {
@@ -251,11 +247,7 @@ TEST(edge_case_08_group_of_the_first_packet) {
     node.id = node.kind = "Session";
     node.options["plugins"] = static_cast<int64_t>(number);
     node.outlets = {{"pcap:" + folder.path("out.pcap"), -1}};
-    CHECK(house.engine->apply(graph).ok());
-    CHECK(house.engine->start().ok());
-    CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-    const EngineSnapshot now = house.engine->snapshot();
-    CHECK_EQ(difference(now), 0);
+    const EngineSnapshot now = run_to_the_end(house, graph);
     // The bucket has room for two: all others of all sessions are dropped, the first ones, too.
     CHECK_EQ(dropped(now.bricks[0].cell, Drop::policed), uint64_t{frames.size() - 2});
     CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{2});

@@ -87,11 +87,7 @@ TEST(session_brick_gives_verdicts) {
   House house;
   const std::vector<std::string> out = {"pcap:" + folder.path("0.pcap"),
                                         "pcap:" + folder.path("1.pcap")};
-  CHECK(house.engine->apply(session({in}, out, probed.number)).ok());
-  CHECK(house.engine->start().ok());
-  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-  const EngineSnapshot now = house.engine->snapshot();
-  CHECK_EQ(difference(now), 0);
+  const EngineSnapshot now = run_to_the_end(house, session({in}, out, probed.number));
   const LedgerCell& cell = now.bricks[0].cell;
   CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{1});
   CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::session_killed)], uint64_t{2});
@@ -129,11 +125,7 @@ TEST(edge_case_07_drop_takes_all_fragments) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
-  CHECK(house.engine->start().ok());
-  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-  const EngineSnapshot now = house.engine->snapshot();
-  CHECK_EQ(difference(now), 0);
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
   CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{3});
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{3});
   CHECK_EQ(figure(now, "created"), uint64_t{1});
@@ -212,10 +204,7 @@ TEST(edge_case_06_dropped_segment_is_not_delivered) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
-  CHECK(house.engine->start().ok());
-  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-  const EngineSnapshot now = house.engine->snapshot();
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
   CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{2});
   CHECK_EQ(probed.count("bytes"), int64_t{11});  // "instead" and "more"
   CHECK_EQ(probed.count("gaps"), int64_t{0});
@@ -241,10 +230,7 @@ TEST(session_old_duplicate_is_no_payload) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number)).ok());
-  CHECK(house.engine->start().ok());
-  CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-  const EngineSnapshot now = house.engine->snapshot();
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{6});
   CHECK_EQ(probed.count("packets"), int64_t{6});
   CHECK_EQ(probed.count("bytes"), int64_t{15});
