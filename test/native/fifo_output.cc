@@ -4,12 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <functional>
 #include <thread>
 
 #include "check.hh"
 #include "engine/engine.hh"
+#include "eventually.hh"
 #include "pcap_bytes.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/port_registry.hh"
@@ -21,8 +20,6 @@ using conformance::PortPair;
 
 namespace {
 
-constexpr int kPatienceMs = 10'000;
-
 std::unique_ptr<Output> open_port(const std::string& port) {
   std::unique_ptr<Output> output;
   CHECK_EQ(open_output(port, {}, &output).message, "");
@@ -31,15 +28,6 @@ std::unique_ptr<Output> open_port(const std::string& port) {
 
 uint64_t dropped(const LedgerCell& cell, Drop reason) {
   return cell.dropped[static_cast<uint32_t>(reason)];
-}
-
-bool within_patience(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 // A program that has the named pipe open for reading.
@@ -65,10 +53,10 @@ class Reader {
     }
   }
   bool read_until(size_t bytes) {
-    return within_patience([&] { return look(bytes - seen_.size()), seen_.size() >= bytes; });
+    return eventually([&] { return look(bytes - seen_.size()), seen_.size() >= bytes; });
   }
   bool read_to_end() {
-    return within_patience([&] {
+    return eventually([&] {
       look();
       pollfd end{fd_, POLLIN, 0};
       return poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) && !(end.revents & POLLIN);
@@ -159,7 +147,7 @@ TEST(fifo_readers_come_and_go) {
   CHECK_EQ(dropped(cell, Drop::no_consumer), 100u);
   for (uint32_t round = 1; round <= 20; ++round) {
     Reader reader(path);
-    CHECK(within_patience([&] { return output->ready(); }));
+    CHECK(eventually([&] { return output->ready(); }));
     const auto frames = some_frames(round * 1000, 300, 60 + round * 40);
     push(*output, frames, cell);
     CHECK(reader.read_until(24 + 300 * (16 + 60 + round * 40)));
@@ -167,7 +155,7 @@ TEST(fifo_readers_come_and_go) {
     CHECK_EQ(reading.warning, "");
     CHECK(reading.frames == frames);
     reader.leave();
-    CHECK(within_patience([&] { return !output->ready(); }));
+    CHECK(eventually([&] { return !output->ready(); }));
     push(*output, some_frames(round * 1000 + 500, 10), cell);
   }
   output->flush(1, cell);
@@ -190,13 +178,13 @@ TEST(fifo_reader_leaves_in_the_middle) {
     auto output = open_port("fifo:" + path + parameters);
     LedgerCell cell;
     Reader reader(path);
-    CHECK(within_patience([&] { return output->ready(); }));
+    CHECK(eventually([&] { return output->ready(); }));
     const auto frames = some_frames(0, 20'000, 100);
     push(*output, frames, cell);
     CHECK_EQ(cell.dropped_total(), 0u);
     CHECK(reader.read_until(200'001));
     reader.leave();
-    CHECK(within_patience([&] { return output->flush(1, cell), cell.held == 0; }));
+    CHECK(eventually([&] { return output->flush(1, cell), cell.held == 0; }));
     CHECK_EQ(cell.delivered, reader.frames(folder).frames.size());
     CHECK(cell.delivered > 1400);
     CHECK_EQ(dropped(cell, Drop::unread) + dropped(cell, Drop::no_consumer),
@@ -214,7 +202,7 @@ TEST(fifo_reader_changes_at_once) {
   auto output = open_port("fifo:" + path);
   LedgerCell cell;
   Reader first(path);
-  CHECK(within_patience([&] { return output->ready(); }));
+  CHECK(eventually([&] { return output->ready(); }));
   push(*output, some_frames(0, 10), cell);
   CHECK(first.read_until(24 + 10 * 76));
   Reader second(path);
@@ -224,7 +212,7 @@ TEST(fifo_reader_changes_at_once) {
   push(*output, some_frames(0, 10), cell);
   second.leave();
   Reader third(path);
-  CHECK(within_patience([&] { return output->ready(); }));
+  CHECK(eventually([&] { return output->ready(); }));
   push(*output, some_frames(50, 10), cell);
   CHECK(third.read_until(24 + 10 * 76));
   CHECK(third.frames(folder).frames == some_frames(50, 10));
@@ -240,12 +228,12 @@ TEST(fifo_slow_reader_loses_its_own) {
   auto output = open_port("fifo:" + path + "?buffer=1");
   LedgerCell cell;
   Reader reader(path);
-  CHECK(within_patience([&] { return output->ready(); }));
+  CHECK(eventually([&] { return output->ready(); }));
   const auto frames = some_frames(0, 10'000, 1000);
   push(*output, frames, cell);
   CHECK(dropped(cell, Drop::ring_full) > 1000);
   std::thread late([&] { CHECK(reader.read_to_end()); });
-  CHECK(within_patience([&] { return output->flush(1, cell), cell.held == 0; }));
+  CHECK(eventually([&] { return output->flush(1, cell), cell.held == 0; }));
   output->close(cell);
   late.join();
   const auto seen = reader.frames(folder);
@@ -271,7 +259,7 @@ TEST(fifo_refusals) {
   // Something else in its place is never written to; in one step, or its absence is said first.
   CHECK(rename(folder.write("other", "mine").c_str(), folder.path("a").c_str()) == 0);
   std::string warning;
-  CHECK(within_patience([&] { return !(warning = output->take_warning()).empty(); }));
+  CHECK(eventually([&] { return !(warning = output->take_warning()).empty(); }));
   CHECK(warning.find("not the named pipe any more") != std::string::npos);
   LedgerCell cell;
   output->close(cell);
@@ -300,7 +288,7 @@ TEST(fifo_feeds_programs) {
   const std::string out = folder.path("out");
   CHECK(system(("tcpdump -r " + path + " -w " + out + " 2>/dev/null").c_str()) == 0);
   CHECK_EQ(captures::read_port("pcap:" + out).frames.size(), 50'000u);
-  CHECK(within_patience([&] { return engine->snapshot().outputs.at(0).cell.held == 0; }));
+  CHECK(eventually([&] { return engine->snapshot().outputs.at(0).cell.held == 0; }));
   CHECK_EQ(engine->snapshot().outputs.at(0).cell.delivered, 50'000u);
   // Who comes after the end gets an empty capture, not silence.
   CHECK(system(("test $(timeout 10 tcpdump -r " + path + " 2>/dev/null | wc -l) = 0").c_str()) ==

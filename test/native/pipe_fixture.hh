@@ -4,17 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "abi/bricks.h"
+#include "eventually.hh"
 #include "ports/pipe_directory.hh"
 #include "ports/pipe_output.hh"
 #include "ports/pipe_server.hh"
@@ -40,15 +38,6 @@ inline Bytes make_frame(uint64_t number, size_t length) {
   for (uint8_t& byte : frame) byte = static_cast<uint8_t>(random.next() >> 32);
   for (size_t i = 0; i < 8 && i < length; ++i) frame[i] = static_cast<uint8_t>(number >> (8 * i));
   return frame;
-}
-
-inline bool eventually(const std::function<bool()>& condition, int seconds = 20) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 class RunFolder {
