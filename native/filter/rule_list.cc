@@ -241,10 +241,11 @@ std::vector<RuleInfo> RuleList::list() {
   for (const auto& [rank, record] : sorted) {
     const RuleState& state = *record->state;
     const RuleCounts& counts = *state.counts;
-    const double left = static_cast<double>(state.expires - now) / 1e9;
+    // One may have come to its end since purge() looked at the clock.
+    const MonotonicNanos left = state.expires > now ? state.expires - now : 0;
     const uint64_t dropped = counts.dropped;  // before packets: never more than those
     made.push_back({record->rule.fields, counts.packets, counts.bytes, dropped,
-                    state.expires == kNever ? -1 : std::max(left, 0.0)});
+                    state.expires == kNever ? -1 : static_cast<double>(left) / 1e9});
   }
   return made;
 }

@@ -67,7 +67,8 @@ void QueuedOutput::stop() noexcept {
 void QueuedOutput::run(const char* name) noexcept {
   pthread_setname_np(pthread_self(), name);
   std::vector<pollfd> fds;
-  auto moved_at = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point moved_at;
+  bool closing = false;
   for (;;) {
     const uint64_t seen = queue_.committed();
     const FrameNews news{finished_.load(), stopping_.load(), lossless_.load(), link_.load(),
@@ -76,10 +77,10 @@ void QueuedOutput::run(const char* name) noexcept {
     if (moved && armed_.load() && armed_.exchange(false)) signal_event(room_event_);
     if (news.stopping) {
       const auto now = std::chrono::steady_clock::now();
-      if (moved) moved_at = now;
+      if (moved || !closing)
+        moved_at = now;  // patience begins with the end, not with the last sleep
+      closing = true;
       if (sink_->done(queue_) || now - moved_at > kPatience) break;
-    } else {
-      moved_at = std::chrono::steady_clock::now();
     }
     if (moved) continue;
     asleep_.store(true);

@@ -97,15 +97,16 @@ async function consumersCame(end: End, seconds: number | undefined): Promise<boo
       .map(({ name }) => `'${name.replace(/\{(?=[^{}]*$)/, '}')}'`);
     if (missing.length === 0) return true;
     const names = missing.join(', ');
-    if (seconds !== undefined && performance.now() - start > seconds * 1000) {
+    const waited = performance.now() - start;
+    if (names !== told && waited > 4 * lookMs) {
+      printError(`waiting for consumers of ${names}; Ctrl-C ends`);
+      told = names;
+    }
+    if (seconds !== undefined && waited > seconds * 1000) {
       throw new BricksError(
         'timeout',
         `nobody came to read ${names} for ${seconds} s; start: bricks cat ${missing[0]}`,
       );
-    }
-    if (names !== told && performance.now() - start > 4 * lookMs) {
-      printError(`waiting for consumers of ${names}; Ctrl-C ends`);
-      told = names;
     }
     await sleep(lookMs);
   }

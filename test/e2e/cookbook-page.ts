@@ -41,7 +41,7 @@ export function parsePage(text: string): CookbookPage {
 export const machine = `set -euo pipefail
 trap 'echo "failed: $BASH_COMMAND" >&2; cat terminal.*.log >&2 || true' ERR
 trap 'echo "waits at line $LINENO" >&2; bricks status >&2; cat terminal.*.log >&2; exit 1' ALRM
-(sleep 60; kill -ALRM 1) &
+(sleep 200; kill -ALRM 1) &
 set -m
 mount -t tmpfs tmpfs /run
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6

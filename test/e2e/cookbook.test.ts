@@ -18,7 +18,7 @@ const pages = readdirSync(join(root, folder)).filter((name) => name !== 'README.
 const shownToo = new Set(['zeek.md', 'snort.md', 'arkime.md']);
 
 for (const name of [...pages, '../wireshark.md']) {
-  test(`cookbook: ${name}`, { timeout: 120_000 }, async (t) => {
+  test(`cookbook: ${name}`, { timeout: 240_000 }, async (t) => {
     const page = parsePage(readSource(join(folder, name)));
     assert.ok(page.run > 0, 'it says nothing to type');
     if (!shownToo.has(name)) assert.equal(page.shown, 0, 'blocks of sh that nobody runs');

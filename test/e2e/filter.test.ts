@@ -65,7 +65,7 @@ test('bricks filter: add, list, change, remove while packets flow', async (t) =>
     assert.ok(rule !== undefined);
     return rule;
   };
-  await until('the rule has hits', async () => (await hits()).hits > 0);
+  await until('the rule has dropped', async () => (await hits()).dropped > 0);
   const dropping = await hits();
   assert.deepEqual([dropping.id, dropping.action], [id, 'drop']);
   assert.ok(dropping.dropped > 0 && dropping.dropped <= dropping.hits);

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseCapture } from '../../src/capture/read.ts';
+import type { Status } from '../../src/engine/status.ts';
 import { writeTraffic } from '../../src/traffic/traffic.ts';
 import { root } from '../support/source-tree.ts';
 import { noNetwork, useNetwork } from '../support/veth-network.ts';
@@ -28,13 +29,17 @@ test('lb -i IF -p zeek:2: default names too, all arrive', {
     const file = join(world.folder, `${index}.pcap`);
     return { file, program: world.start('bricks', ['cat', pipe, '-w', file]) };
   });
-  await until('the ledger has three outputs', async () => {
+  await until('three outputs have their consumers', async () => {
     const { code, stdout } = await world.run('bricks', ['status', '--json']);
-    const engines = code === 0 ? JSON.parse(stdout).engines : [];
-    return engines[0]?.state === 'running' && engines[0].outputs.length === 3;
+    const engine = code === 0 ? (JSON.parse(stdout) as Status).engines[0] : undefined;
+    const read = engine?.outputs.filter(({ consumer }) => consumer > 0) ?? [];
+    return engine?.state === 'running' && read.length === 3;
   });
   network.send('cap0', capture);
-  await until('all have been received', async () => (await world.ledger()).received >= packets);
+  await until('all have been received and read', async () => {
+    const { received, held } = await world.ledger();
+    return received >= packets && held === 0;
+  });
   program.kill('SIGINT');
   const { code, stdout, stderr } = await program.ended;
   assert.deepEqual([code, stderr], [0, '']);

@@ -87,7 +87,7 @@ test('a tap that nobody empties loses its own packets, and holds up no replay', 
   assert.equal((await world.run('bricks-server', ['-f', script])).code, 0);
   const reader = world.start('bricks', ['cat', '--tap', `pcap:${path}`, '-q', '-w', 'never.pcap']);
   await until('the tap is read', async () => {
-    return (await statusOf(world)).engines[0]?.taps[0]?.consumer !== 0;
+    return ((await statusOf(world)).engines[0]?.taps[0]?.consumer ?? 0) > 0;
   });
   const pid = (await statusOf(world)).engines[0]?.taps[0]?.consumer ?? 0;
   assert.ok(pid > 0);

@@ -56,7 +56,7 @@ export async function prepare(
      lb = Brick.new("LoadBalancer") lb:connect_input("a}0") lb:connect_output(${outputs})
      f = Brick.new("Filter") f:connect_input("a}1") f:connect_output("null:")
      d:link(lb, f)
-     pe = PktEngine.new("e0") pe:link(d) pe:record("a{1", 60)`,
+     pe = PktEngine.new("e0") pe:link(d) pe:record("a{1", 3600)`,
   );
   if (isRoot) chownSync(world.folder, nobody, nobody);
   const installed = await world.run('bricks', [

@@ -70,10 +70,10 @@ test('tshark lists all, and captures pipe, link, input; filter, snaplen, autosto
   const ledger = await world.ledger();
   assert.deepEqual([ledger.received, ledger.copies, ledger.difference], [packets, packets, 0]);
 
-  const last = await tshark(world, 'a{1', 'last', '-o', 'extcap.bricks_a_1.last:60').ended;
+  const last = await tshark(world, 'a{1', 'last', '-o', 'extcap.bricks_a_1.last:3600').ended;
   assert.equal(last.code, 0, last.stderr);
   assert.deepEqual(hex(world, 'last'), hex(world, 'in.pcap'));
-  const cat = await world.run('bricks', ['cat', '-q', '--last', '60s', 'a}1', '-w', 'last2']);
+  const cat = await world.run('bricks', ['cat', '-q', '--last', '3600s', 'a}1', '-w', 'last2']);
   assert.equal(cat.code, 0, cat.stderr);
   assert.deepEqual(hex(world, 'last2'), hex(world, 'in.pcap'));
   const none = await world.run('bricks', ['cat', '--last', '10', 'a{0']);
@@ -82,7 +82,7 @@ test('tshark lists all, and captures pipe, link, input; filter, snaplen, autosto
   const rows = (await statusOf(world)).engines[0]?.taps ?? [];
   assert.deepEqual(
     rows.map(({ link, seconds, packets: kept }) => [link, seconds, kept]),
-    [['a{1', 60, packets]],
+    [['a{1', 3600, packets]],
   );
 });
 
@@ -171,8 +171,8 @@ test('answers at once, to many, and without a daemon says nothing', { skip }, as
     spawnSync(program, ['--extcap-interfaces'], { env: world.env });
     return performance.now() - begin;
   }).sort((a, b) => a - b);
-  t.diagnostic(`median of 21 starts: ${times[10]?.toFixed(1)} ms`);
-  assert.ok((times[10] ?? 0) < 300);
+  t.diagnostic(`of 21 starts the fastest: ${times[0]?.toFixed(1)} ms, ${times[10]?.toFixed(1)} ms`);
+  assert.ok((times[0] ?? Infinity) < 100); // what others take of the machine is not its own
   for (const [filter, answer] of [
     ['tcp port 443', /^$/],
     ['tcp prt 443', /'tcp prt 443' is no capture filter: .*syntax error/],

@@ -108,6 +108,14 @@ export async function until(
   }
 }
 
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // gone by itself
+  }
+}
+
 export class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'bricks-e2e-'));
   readonly runDir = join(this.folder, 'run');
@@ -208,10 +216,12 @@ export class World {
   }
 
   async end(): Promise<void> {
-    const daemon = this.daemonPid;
-    if (daemon !== undefined) {
-      process.kill(daemon, 'SIGKILL');
-    }
+    // It may be about to end by itself; what is left of it writes into the folder.
+    await until('the daemon is gone', () => {
+      const daemon = this.daemonPid;
+      if (daemon !== undefined) signal(daemon, 'SIGKILL');
+      return daemon === undefined;
+    });
     for (const program of this.#programs.filter(({ isOver }) => !isOver)) {
       program.kill('SIGKILL');
       await program.ended;

@@ -92,7 +92,7 @@ TEST(filter_rules_change_under_load_and_the_ledger_balances) {
   std::vector<uint32_t> ids;
   uint32_t changes = 0, unbalanced = 0, refused = 0;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-  while (std::chrono::steady_clock::now() < end) {
+  while (changes <= 50 || std::chrono::steady_clock::now() < end) {
     Status status;
     const uint32_t die = random.below(100);
     if (die < 45) {
@@ -124,7 +124,6 @@ TEST(filter_rules_change_under_load_and_the_ledger_balances) {
   const EngineSnapshot last = house.engine->snapshot();
   std::printf("  %u changes, %llu packets\n", changes,
               static_cast<unsigned long long>(last.inputs[0].cell.packets));
-  CHECK(changes > 50);
   CHECK_EQ(refused, 0u);
   CHECK_EQ(unbalanced, 0u);
   CHECK_EQ(difference(last), 0);
@@ -143,15 +142,20 @@ TEST(filter_counts_survive_changes_of_rule_and_graph) {
     CHECK(house.list->change(ids[i % 2], {{"action", std::string(action)}}).ok());
     CHECK(house.engine->apply(filter_graph(house.number, 2 + i % 3)).ok());
   }
+  uint64_t dropped = 0, hits = 0;
+  const auto enough = [&] {
+    dropped = hits = 0;
+    for (const RuleInfo& info : house.list->list()) {
+      dropped += info.dropped;
+      hits += info.packets;
+    }
+    return hits > 10000 && dropped > 0;
+  };
+  CHECK(eventually(enough));
   CHECK(house.engine->stop().ok());
   // Before the first rule was there, packets passed by default; none was dropped but by a rule.
-  uint64_t dropped = 0, hits = 0;
-  for (const RuleInfo& info : house.list->list()) {
-    dropped += info.dropped;
-    hits += info.packets;
-  }
+  CHECK(enough());
   const EngineSnapshot last = house.engine->snapshot();
-  CHECK(hits > 10000 && dropped > 0);
   CHECK_EQ(last.bricks[0].cell.dropped_total() + last.retired_bricks.dropped_total(), dropped);
   CHECK(hits <= last.inputs[0].cell.packets);
   CHECK_EQ(difference(last), 0);

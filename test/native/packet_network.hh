@@ -2,6 +2,8 @@
 // the test is in, with a veth pair; gone when the thread ends, also after a crash.
 #pragma once
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include "check.hh"
+#include "eventually.hh"
 #include "ports/packet_input.hh"
 #include "ports/port.hh"
 
@@ -48,6 +51,11 @@ inline void in_own_network(void (*body)(), const std::string& veth_options = "")
     if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
       SKIP("needs the right to make a network namespace");
     }
+    // Each core has a backlog of its own: what is sent on two may overtake.
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(static_cast<size_t>(sched_getcpu()), &here);
+    CHECK(sched_setaffinity(0, sizeof here, &here) == 0);
     const bool made =
         run("mount --make-rprivate / && mount -t sysfs sysfs /sys") &&
         run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1 "
@@ -74,7 +82,8 @@ class Sender {
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  // True when the peer's receive path has the frame. A full backlog is waited for.
+  // True when the peer's receive path has the frame, which may lie there for a while yet, until the
+  // kernel's thread for it has its turn. A full backlog is waited for.
   bool send(const Frame& frame) {
     for (;;) {
       const ssize_t sent = ::send(fd_, frame.data(), frame.size(), 0);
@@ -86,6 +95,37 @@ class Sender {
 
  private:
   int fd_;
+};
+
+// Sees what has come through the kernel to an interface. The kernel hands a frame to newer sockets
+// first: what one that is opened before the others has seen, they have.
+class Witness {
+ public:
+  explicit Witness(const char* interface)
+      : fd_(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL))) {
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_ifindex = static_cast<int>(if_nametoindex(interface));
+    CHECK(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Witness() { close(fd_); }
+  Witness(const Witness&) = delete;
+  Witness& operator=(const Witness&) = delete;
+
+  // Waits until that many have come since it was opened, also those it had no room for.
+  bool saw(uint64_t packets) {
+    return bricks::eventually([&] {
+      tpacket_stats more{};
+      socklen_t size = sizeof more;
+      CHECK(getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &more, &size) == 0);
+      return (seen_ += more.tp_packets) >= packets;
+    });
+  }
+
+ private:
+  int fd_;
+  uint64_t seen_ = 0;
 };
 
 inline bricks::Nanos wall_clock() {
@@ -100,10 +140,13 @@ struct Received {
   bricks::Nanos timestamp;
 };
 
+// Frames may lie in the kernel's backlog for as long as its thread for them has no turn.
+inline constexpr int kPatienceMs = 20'000;
+
 // Reads until `input` has counted `packets` (dropped by the kernel or handed out), or nothing has
 // come for `patience_ms`.
 inline std::vector<Received> receive_all(bricks::Input& input, bricks::LedgerCell& cell,
-                                         uint64_t packets, int patience_ms = 2000,
+                                         uint64_t packets, int patience_ms = kPatienceMs,
                                          uint32_t batch_size = bricks::kBatchDefault) {
   std::vector<Received> all;
   auto batch = std::make_unique<bricks::Batch>();

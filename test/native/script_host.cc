@@ -196,10 +196,10 @@ TEST(script_that_does_not_answer_is_given_up_and_begins_again) {
         }
         return Did{turn.count, false};
       },
-      true, 50, 1);
+      true, 1500, 1);
   CHECK(world.handle(0, 10) != 0);
   CHECK_EQ(world.at, 3u);
-  CHECK(world.threads.why().find("50 ms") != std::string::npos);
+  CHECK(world.threads.why().find("1500 ms") != std::string::npos);
   CHECK_EQ(world.handle(4, 6), 0);  // nobody there: by the policy, dropped
   CHECK_EQ(Asked::calls.size(), 6u);
   hangs = false;
