@@ -74,7 +74,11 @@ TEST(spill_in_an_engine_that_changes_at_full_speed) {
   });
   int64_t worst = 0;
   uint64_t gave_way = 0, most_spilled = 0;
-  for (int change = 0; change < 150; ++change) {
+  const auto tested = [&] { return gave_way > 0 && most_spilled > 0; };
+  const auto late = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  // Of packets of an engine that has few turns there is little to see.
+  for (int change = 0; change < 150 || (!tested() && std::chrono::steady_clock::now() < late);
+       ++change) {
     const char* kind = random.below(2) ? "Duplicator" : "LoadBalancer";
     CHECK(engine->apply(duplicate(1 + random.below(6), kind)).ok());
     const EngineSnapshot now = engine->snapshot();
@@ -92,7 +96,7 @@ TEST(spill_in_an_engine_that_changes_at_full_speed) {
     }
   }
   CHECK_EQ(worst, 0);
-  CHECK(gave_way > 0 && most_spilled > 0);
+  CHECK(tested());
   CHECK(eventually([&] { return read > 5000; }));
   CHECK(engine->apply({}).ok());
   CHECK_EQ(engine->snapshot().spill_free, 3000u);
