@@ -104,16 +104,16 @@ struct Words {
 TEST(pipe_health_idle_stopped_and_continued) {
   PipeHouse house;
   CHECK(house.serve().ok());
-  CHECK(open_pipe(house, 1500).ok());
+  CHECK(open_pipe(house, 2500).ok());
   CHECK(!ready_now(house));  // nobody is there
   const Child child([path = house.folder.path()] { return read_for_ever(path); });
   CHECK(becomes(house, true));
-  CHECK(stays_ready(house, 2500));  // without a packet
-  CHECK(house.output->silent_ms() >= 0 && house.output->silent_ms() < 1500);
+  CHECK(stays_ready(house, 3500));  // without a packet
+  CHECK(house.output->silent_ms() >= 0 && house.output->silent_ms() < 2500);
   kill(child.pid(), SIGSTOP);
   CHECK(becomes(house, false));
   CHECK(house.output->attached());
-  CHECK(house.output->silent_ms() >= 1500);
+  CHECK(house.output->silent_ms() >= 2500);
   kill(child.pid(), SIGCONT);
   CHECK(becomes(house, true));
 }
@@ -141,13 +141,13 @@ TEST(pipe_health_hung_dead_and_restarted) {
 TEST(pipe_health_sleep_on_a_descriptor_is_no_hang) {
   PipeHouse house;
   CHECK(house.serve().ok());
-  CHECK(open_pipe(house, 200).ok());
+  CHECK(open_pipe(house, 1000).ok());
   const Child child([path = house.folder.path()] { return sleep_on_fd(path); });
   CHECK(becomes(house, true));
-  CHECK(stays_ready(house, 600));
+  CHECK(stays_ready(house, 1500));
   house.send(make_frame(1, 60));
   CHECK(eventually([&] { return house.output->flush(0, house.cell), house.cell.held == 0; }));
-  CHECK(stays_ready(house, 600));
+  CHECK(stays_ready(house, 1500));
 }
 
 TEST(pipe_health_believes_no_clock) {
