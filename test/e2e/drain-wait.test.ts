@@ -36,7 +36,7 @@ test('drain waits until the last flow has ended, in the time of the packets', as
   const file = world.file('in.pcap', capture());
   const script = world.file(
     's.lua',
-    `lb = Brick.new("LoadBalancer") lb:connect_input("pcap:${file}?speed=150")
+    `lb = Brick.new("LoadBalancer") lb:connect_input("pcap:${file}?speed=50")
      lb:connect_output("null:a", "null:b")
      print(pcall(lb.wait_drained, lb))
      pe = PktEngine.new("e0") pe:link(lb)

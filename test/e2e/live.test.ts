@@ -43,7 +43,7 @@ function taggedIn(records: readonly CaptureRecord[]): number {
 
 /** Sends; returns how many packets tcpreplay says it has sent. */
 function replay(network: VethNetwork, capture: string, ...options: string[]): number {
-  const [command, args] = network.command('tcpreplay', ['-i', 'far-wire', ...options, capture]);
+  const [command, args] = network.sender('tcpreplay', ['-i', 'far-wire', ...options, capture]);
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.match(stdout, /Failed packets: +0$/m);

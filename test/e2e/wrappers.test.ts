@@ -85,7 +85,8 @@ test('bricks-duplicate lo 2: every consumer gets all; a second start: 7', option
   const numbers = Array.from({ length: 10 }, (_, index) => String(index));
   for (const file of files) {
     await until('all have arrived', () => seen(file).length >= 10);
-    assert.deepEqual(seen(file), numbers);
+    // In the order in which the kernel had them: the sender may have changed the core.
+    assert.deepEqual(seen(file).sort(), numbers);
   }
   assert.equal((await world.run('bricks-kill-server', [])).code, 0);
 });

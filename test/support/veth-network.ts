@@ -3,7 +3,7 @@
  * What is sent into `far-NAME` arrives at NAME.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 
 export interface Interface {
@@ -11,6 +11,8 @@ export interface Interface {
   /** Receive queues; default 1. */
   readonly queues?: number;
 }
+
+const status = '/proc/self/status';
 
 let networks = 0;
 
@@ -61,10 +63,20 @@ export class VethNetwork {
     return ['ip', ['netns', 'exec', this.#namespace, command, ...args]];
   }
 
+  /**
+   * As `command`, for what sends packets: on one core. Each has a backlog of its own in the kernel;
+   * what is sent on two may overtake.
+   */
+  sender(command: string, args: readonly string[]): [string, string[]] {
+    const [, core = '0'] = /^Cpus_allowed_list:\s+(\d+)/m.exec(readFileSync(status, 'utf8')) ?? [];
+    return this.command('taskset', ['-c', core, command, ...args]);
+  }
+
   /** Sends a capture's packets to `name`, at a pace that is easy to hold; returns at its end. */
   send(name: string, capture: string, packetsPerSecond = 20_000): void {
-    const pace = `--pps=${packetsPerSecond}`;
-    this.#inside('tcpreplay', '-q', '-i', `far-${name}`, pace, capture);
+    const words = ['-q', '-i', `far-${name}`, `--pps=${packetsPerSecond}`, capture];
+    const [command, args] = this.sender('tcpreplay', words);
+    run(command, ...args);
   }
 
   end(): void {
