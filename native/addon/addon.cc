@@ -72,14 +72,7 @@ Napi::Value list_brick_types(const Napi::CallbackInfo& info) {
     row.Set("inputs", from_range(env, type->inputs));
     row.Set("outputs", from_range(env, type->outputs));
     row.Set("options", from_descriptors(env, type->options));
-    Napi::Array figures = Napi::Array::New(env);
-    for (const FigureDescriptor& figure : type->figures) {
-      Napi::Object one = Napi::Object::New(env);
-      one.Set("name", figure.name);
-      one.Set("summary", figure.summary);
-      figures.Set(figures.Length(), one);
-    }
-    row.Set("figures", figures);
+    row.Set("figures", from_figure_table(env, type->figures));
     made.Set(made.Length(), row);
   }
   return made;

@@ -168,14 +168,7 @@ Napi::Value list_keys(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value list_counts(const Napi::CallbackInfo& info) {
-  Napi::Array made = Napi::Array::New(info.Env());
-  for (const PluginCountInfo& count : kPluginCounts) {
-    Napi::Object row = Napi::Object::New(info.Env());
-    row.Set("name", count.name);
-    row.Set("summary", count.summary);
-    made.Set(made.Length(), row);
-  }
-  return made;
+  return from_figure_table(info.Env(), kPluginCounts);
 }
 
 // Null: those options name none.

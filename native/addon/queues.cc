@@ -24,14 +24,7 @@ Napi::Value list_options(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value list_counts(const Napi::CallbackInfo& info) {
-  Napi::Array made = Napi::Array::New(info.Env(), kQueueCountsSize);
-  for (uint32_t i = 0; i < kQueueCountsSize; ++i) {
-    Napi::Object row = Napi::Object::New(info.Env());
-    row.Set("name", kQueueCounts[i].name);
-    row.Set("summary", kQueueCounts[i].summary);
-    made.Set(i, row);
-  }
-  return made;
+  return from_figure_table(info.Env(), kQueueCounts);
 }
 
 Napi::Value create_group(const Napi::CallbackInfo& info) {

@@ -269,6 +269,19 @@ Napi::Array from_descriptors(Napi::Env env, std::span<const OptionDescriptor> de
   return made;
 }
 
+Napi::Array from_figure_table(Napi::Env env, std::span<const FigureDescriptor> figures) {
+  Napi::Array made = Napi::Array::New(env, figures.size());
+  uint32_t at = 0;
+  for (const FigureDescriptor& figure : figures) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", figure.name);
+    row.Set("kind", figure.kind == FigureKind::gauge ? "gauge" : "counter");
+    row.Set("summary", figure.summary);
+    made.Set(at++, row);
+  }
+  return made;
+}
+
 static void set_memory(Napi::Object& row, int fd, uint64_t offset) {
   if (fd < 0) return;
   Napi::Array memory = Napi::Array::New(row.Env(), 2);

@@ -25,6 +25,8 @@ EngineOptions to_engine_options(const Napi::Object& object);
 
 Napi::Object from_options(Napi::Env env, const Options& options);
 Napi::Array from_descriptors(Napi::Env env, std::span<const OptionDescriptor> descriptors);
+// Tables of what is counted: name, kind and summary of each.
+Napi::Array from_figure_table(Napi::Env env, std::span<const FigureDescriptor> figures);
 Napi::Array from_ways(Napi::Env env, const std::vector<ExplainStep::Way>& ways);
 Napi::Object from_snapshot(Napi::Env env, const EngineSnapshot& snapshot);
 

@@ -156,17 +156,19 @@ constexpr OptionDescriptor kOptions[] = {
 };
 
 constexpr FigureDescriptor kFigures[] = {
-    {"duplicates", "packets that were copies"},
-    {"duplicates_per_million", "of those that came in"},
-    {"distance_median_us", "how far apart half of the copies were at most, in microseconds"},
-    {"distance_p90_us", "and 90 of a hundred"},
-    {"distance_p99_us", "and 99 of a hundred"},
-    {"distance_largest_us", "and all of them; never more than the window"},
-    {"distance_median_packets", "the same in packets, with window_packets"},
-    {"distance_p90_packets", "and 90 of a hundred"},
-    {"distance_p99_packets", "and 99 of a hundred"},
-    {"distance_largest_packets", "and all of them"},
-    {"forgotten_early", "packets forgotten within their window: packets is too small for it"},
+    {"duplicates", FigureKind::counter, "packets that were copies"},
+    {"duplicates_per_million", FigureKind::gauge, "of those that came in"},
+    {"distance_median_us", FigureKind::gauge,
+     "how far apart half of the copies were at most, in microseconds"},
+    {"distance_p90_us", FigureKind::gauge, "and 90 of a hundred"},
+    {"distance_p99_us", FigureKind::gauge, "and 99 of a hundred"},
+    {"distance_largest_us", FigureKind::gauge, "and all of them; never more than the window"},
+    {"distance_median_packets", FigureKind::gauge, "the same in packets, with window_packets"},
+    {"distance_p90_packets", FigureKind::gauge, "and 90 of a hundred"},
+    {"distance_p99_packets", FigureKind::gauge, "and 99 of a hundred"},
+    {"distance_largest_packets", FigureKind::gauge, "and all of them"},
+    {"forgotten_early", FigureKind::counter,
+     "packets forgotten within their window: packets is too small for it"},
 };
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {

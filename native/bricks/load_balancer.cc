@@ -6,14 +6,16 @@ namespace bricks {
 namespace {
 
 constexpr FigureDescriptor kFigures[] = {
-    {"sessions", "live flows that it has placed, with pin"},
-    {"pinned", "packets that went where their flow's session says"},
-    {"unpinned", "packets of flows for which the session table had no room: they go by the hash"},
-    {"moved", "flows that went to another output because theirs was gone"},
-    {"related",
+    {"sessions", FigureKind::gauge, "live flows that it has placed, with pin"},
+    {"pinned", FigureKind::counter, "packets that went where their flow's session says"},
+    {"unpinned", FigureKind::counter,
+     "packets of flows for which the session table had no room: they go by the hash"},
+    {"moved", FigureKind::counter, "flows that went to another output because theirs was gone"},
+    {"related", FigureKind::counter,
      "flows that follow the one that announced them (FTP data, RTP of SIP and RTSP, TFTP)"},
-    {"draining", "live flows of outputs that drain"},
-    {"steered", "flows that went to the output of what they speak, once that was known"},
+    {"draining", FigureKind::gauge, "live flows of outputs that drain"},
+    {"steered", FigureKind::counter,
+     "flows that went to the output of what they speak, once that was known"},
 };
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {

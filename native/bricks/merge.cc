@@ -14,9 +14,12 @@ constexpr OptionDescriptor kOptions[] = {
 };
 
 constexpr FigureDescriptor kFigures[] = {
-    {"late", "packets older than one that had left: they went on at once, out of order"},
-    {"forced", "packets that left before their time, because as many waited as may"},
-    {"clock_back", "how often an input's clock was set back, or its file began again"},
+    {"late", FigureKind::counter,
+     "packets older than one that had left: they went on at once, out of order"},
+    {"forced", FigureKind::counter,
+     "packets that left before their time, because as many waited as may"},
+    {"clock_back", FigureKind::counter,
+     "how often an input's clock was set back, or its file began again"},
 };
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {

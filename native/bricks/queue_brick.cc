@@ -80,9 +80,11 @@ constexpr OptionDescriptor kOptions[] = {
 };
 
 constexpr FigureDescriptor kFigures[] = {
-    {"waiting", "packets that wait now"},
-    {"unknown_group", "times a packet's group was not there: deleted while the brick used it"},
-    {"clock_back", "how often the clock was set back, or a capture began again"},
+    {"waiting", FigureKind::gauge, "packets that wait now"},
+    {"unknown_group", FigureKind::counter,
+     "times a packet's group was not there: deleted while the brick used it"},
+    {"clock_back", FigureKind::counter,
+     "how often the clock was set back, or a capture began again"},
 };
 
 Status make(const Options& options, const BrickPlace& place, std::unique_ptr<Brick>* brick) {

@@ -174,19 +174,23 @@ class Session final : public Brick {
 };
 
 constexpr FigureDescriptor kFigures[] = {
-#define X(name, text) {#name, text},
+#define X(name, kind, text) {#name, FigureKind::kind, text},
     BRICKS_SESSION_COUNTS(X)
 #undef X
-        {"streams_delivered", "bytes of TCP payload given in order"},
-    {"streams_missing", "bytes of TCP payload in gaps"},
-    {"streams_conflicts", "TCP segments whose bytes were not those that came before"},
-    {"stream_memory", "bytes of TCP payload that wait, or are kept to be compared"},
-    {"records", "messages of protocols that were read"},
-    {"queued", "packets that wait in queues of groups, now"},
-    {"queue_dropped", "packets of sessions that queues of groups have dropped"},
-    {"unknown_groups", "groups of packets that nobody had created, or that are gone"},
-    {"plugin_generations", "loadings of the plugins that sessions still use"},
-    {"children", "sessions that plugins have opened beneath others, now"},
+        {"streams_delivered", FigureKind::counter, "bytes of TCP payload given in order"},
+    {"streams_missing", FigureKind::counter, "bytes of TCP payload in gaps"},
+    {"streams_conflicts", FigureKind::counter,
+     "TCP segments whose bytes were not those that came before"},
+    {"stream_memory", FigureKind::gauge,
+     "bytes of TCP payload that wait, or are kept to be compared"},
+    {"records", FigureKind::counter, "messages of protocols that were read"},
+    {"queued", FigureKind::gauge, "packets that wait in queues of groups, now"},
+    {"queue_dropped", FigureKind::counter,
+     "packets of sessions that queues of groups have dropped"},
+    {"unknown_groups", FigureKind::counter,
+     "groups of packets that nobody had created, or that are gone"},
+    {"plugin_generations", FigureKind::gauge, "loadings of the plugins that sessions still use"},
+    {"children", FigureKind::gauge, "sessions that plugins have opened beneath others, now"},
 };
 static_assert(sizeof kFigures / sizeof kFigures[0] <= kFiguresMax);
 
@@ -194,7 +198,7 @@ uint32_t Session::figures(Figure* to) const noexcept {
   SessionWorker& worker = shared_->worker();
   const SessionManagerCounts& counts = worker.manager().counts();
   uint32_t count = 0;
-#define X(name, text) to[count++] = {#name, counts.name};
+#define X(name, kind, text) to[count++] = {#name, counts.name};
   BRICKS_SESSION_COUNTS(X)
 #undef X
   const streams::StreamCounts& streams = worker.payload().stream_counts();

@@ -299,11 +299,16 @@ uint32_t FragmentTracker::figures(Figure* to) const noexcept {
 
 std::span<const FigureDescriptor> FragmentTracker::figure_table() noexcept {
   static constexpr FigureDescriptor kTable[] = {
-      {"fragments_followed", "later fragments that went where their first one went"},
-      {"fragments_waited", "of all later ones, those that came before their first one and waited"},
-      {"datagrams_incomplete", "datagrams whose first fragment did not come in time: by addresses"},
-      {"datagrams_gave_way", "datagrams, the oldest first, that gave way to others: by addresses"},
-      {"fragments_overtook", "fragments for which there was no room at all: by addresses"},
+      {"fragments_followed", FigureKind::counter,
+       "later fragments that went where their first one went"},
+      {"fragments_waited", FigureKind::counter,
+       "of all later ones, those that came before their first one and waited"},
+      {"datagrams_incomplete", FigureKind::counter,
+       "datagrams whose first fragment did not come in time: by addresses"},
+      {"datagrams_gave_way", FigureKind::counter,
+       "datagrams, the oldest first, that gave way to others: by addresses"},
+      {"fragments_overtook", FigureKind::counter,
+       "fragments for which there was no room at all: by addresses"},
   };
   return kTable;
 }

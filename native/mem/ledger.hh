@@ -80,8 +80,13 @@ struct Figure {
   const char* name;  // of a FigureDescriptor
   uint64_t value;
 };
+enum class FigureKind : uint8_t {
+  counter,  // grows only, as long as its row lives
+  gauge,    // what is so now: goes up and down
+};
 struct FigureDescriptor {
   const char* name;
+  FigureKind kind;      // metrics say it: a counter's rate means something, a gauge's does not
   const char* summary;  // one line, with the unit where it is not a count
 };
 inline constexpr uint32_t kFiguresMax = 48;  // of one brick

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mem/ledger.hh"
 #include "mem/limits.hh"
 
 namespace bricks {
@@ -31,12 +32,8 @@ enum class PluginCount : uint8_t {
 #undef X
 };
 
-struct PluginCountInfo {
-  const char* name;
-  const char* summary;
-};
-inline constexpr PluginCountInfo kPluginCounts[] = {
-#define X(name, text) {#name, text},
+inline constexpr FigureDescriptor kPluginCounts[] = {
+#define X(name, text) {#name, FigureKind::counter, text},
     BRICKS_PLUGIN_COUNTS(X)
 #undef X
 };

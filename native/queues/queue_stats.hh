@@ -6,41 +6,39 @@
 #include <array>
 #include <cstdint>
 
+#include "mem/ledger.hh"
+
 namespace bricks {
 
-#define BRICKS_QUEUE_COUNTS(X)                                                         \
-  X(enqueued, "packets that came to it, at once on their way or not")                  \
-  X(enqueued_bytes, "and their bytes")                                                 \
-  X(dequeued, "packets that it let go")                                                \
-  X(dequeued_bytes, "and their bytes")                                                 \
-  X(passed, "of those, packets that did not have to wait")                             \
-  X(policed, "packets dropped because they were beyond the rate")                      \
-  X(queue_full, "packets dropped because as many packets or bytes waited as may")      \
-  X(aqm_drop, "packets dropped by RED, CoDel, PIE or FQ-CoDel")                        \
-  X(oversize, "packets dropped because they were longer than the bucket")              \
-  X(queue_gone, "packets dropped because the group or its worker went")                \
-  X(dropped_bytes, "bytes of all packets dropped")                                     \
-  X(moved, "packets that went on to wait in another of their groups")                  \
-  X(moved_bytes, "and their bytes")                                                    \
-  X(marked, "packets marked: they have met congestion (ECN)")                          \
-  X(yellow, "packets beyond the committed rate that went on all the same")             \
-  X(drained, "packets that went on without tokens, because the group or worker went")  \
-  X(delay_us, "microseconds that those who waited and went have waited, all together") \
-  X(backlog, "packets that wait now")                                                  \
-  X(backlog_bytes, "and their bytes")
+#define BRICKS_QUEUE_COUNTS(X)                                                                  \
+  X(enqueued, counter, "packets that came to it, at once on their way or not")                  \
+  X(enqueued_bytes, counter, "and their bytes")                                                 \
+  X(dequeued, counter, "packets that it let go")                                                \
+  X(dequeued_bytes, counter, "and their bytes")                                                 \
+  X(passed, counter, "of those, packets that did not have to wait")                             \
+  X(policed, counter, "packets dropped because they were beyond the rate")                      \
+  X(queue_full, counter, "packets dropped because as many packets or bytes waited as may")      \
+  X(aqm_drop, counter, "packets dropped by RED, CoDel, PIE or FQ-CoDel")                        \
+  X(oversize, counter, "packets dropped because they were longer than the bucket")              \
+  X(queue_gone, counter, "packets dropped because the group or its worker went")                \
+  X(dropped_bytes, counter, "bytes of all packets dropped")                                     \
+  X(moved, counter, "packets that went on to wait in another of their groups")                  \
+  X(moved_bytes, counter, "and their bytes")                                                    \
+  X(marked, counter, "packets marked: they have met congestion (ECN)")                          \
+  X(yellow, counter, "packets beyond the committed rate that went on all the same")             \
+  X(drained, counter, "packets that went on without tokens, because the group or worker went")  \
+  X(delay_us, counter, "microseconds that those who waited and went have waited, all together") \
+  X(backlog, gauge, "packets that wait now")                                                    \
+  X(backlog_bytes, gauge, "and their bytes")
 
 enum class QueueCount : uint8_t {
-#define X(name, text) name,
+#define X(name, kind, text) name,
   BRICKS_QUEUE_COUNTS(X)
 #undef X
 };
 
-struct QueueCountInfo {
-  const char* name;
-  const char* summary;
-};
-inline constexpr QueueCountInfo kQueueCounts[] = {
-#define X(name, text) {#name, text},
+inline constexpr FigureDescriptor kQueueCounts[] = {
+#define X(name, kind, text) {#name, FigureKind::kind, text},
     BRICKS_QUEUE_COUNTS(X)
 #undef X
 };

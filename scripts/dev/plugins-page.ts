@@ -106,7 +106,8 @@ from a copy in memory, so a file may be overwritten at any time. At most 128 gen
 ## What is counted
 
 \`s:plugins()[i].counts\` and the figures of \`bricks status\` and metrics, as \`NAME.COUNT\`;
-over all generations of that name. A plugin's own figures follow.
+over all generations of that name. Metrics call them \`bricks_plugin_NAME_total\`. A plugin's own
+figures follow; in metrics they are \`bricks_plugin_figure\`, of unknown kind.
 
 `;
 

@@ -61,6 +61,8 @@ together. \`enqueued = dequeued + moved + dropped + backlog\`, of packets and of
 dropped is \`policed\`, \`queue_full\`, \`aqm_drop\`, \`oversize\` and \`queue_gone\`, which are the
 ledger's reasons, too.
 \`delays\` says of the packets that waited how many waited less than 1, 2, 4, … microseconds.
+Metrics call them \`bricks_queue_NAME_total\` (counters), \`bricks_queue_NAME\` (gauges) and
+\`bricks_queue_delay_seconds\`.
 
 `;
 

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import { commandReferencePage, sharedFiles } from '../../src/cli/commands.ts';
 import { errorCatalogue, exitCodes } from '../../src/errors.ts';
 import { luaReferencePage } from '../../src/lua/reference.ts';
-import type { NativeBinding, OptionInfo } from '../../src/native/binding.ts';
+import type {
+  BrickTypeInfo,
+  FigureInfo,
+  NativeBinding,
+  OptionInfo,
+} from '../../src/native/binding.ts';
 import { filterRulesPage } from './filter-rules-page.ts';
 import { pluginsPage } from './plugins-page.ts';
 import { queuesPage } from './queues-page.ts';
@@ -68,17 +73,27 @@ function countRange([minimum, maximum]: readonly [number, number]): string {
   return `${minimum} to ${maximum.toLocaleString('en-US')}`;
 }
 
+function figureTable(figures: readonly FigureInfo[]): string {
+  const row = ({ name, kind, summary }: FigureInfo) => [`\`${name}\``, kind, summary];
+  return table(['figure', 'kind', 'is'], figures.map(row));
+}
+
+function figuresOf({ name, figures = [] }: BrickTypeInfo): string {
+  if (figures.length === 0) return '';
+  const stem = `bricks_${name.toLowerCase()}_NAME`;
+  const names = { counter: `\`${stem}_total\` (counters)`, gauge: `\`${stem}\` (gauges)` };
+  const kinds = (['counter', 'gauge'] as const).filter((each) =>
+    figures.some(({ kind }) => kind === each),
+  );
+  const inMetrics = kinds.map((kind) => names[kind]).join(' and ');
+  const where = `Its figures in \`bricks status\`; metrics call them ${inMetrics}`;
+  return `\n${where}:\n\n${figureTable(figures)}`;
+}
+
 export function bricksPage(tables: Tables): string {
   const types = tables.brickTypes();
   const sections = types.map((type) => {
     const options = type.options.length === 0 ? 'It has no options.\n' : optionTable(type.options);
-    const figures =
-      type.figures === undefined || type.figures.length === 0
-        ? ''
-        : `\nIts figures in \`bricks status\`:\n\n${table(
-            ['figure', 'is'],
-            type.figures.map(({ name, summary }) => [`\`${name}\``, summary]),
-          )}`;
     return `## ${type.name}
 
 ${sentence(type.summary)}
@@ -87,7 +102,7 @@ ${type.details}
 
 Inputs: ${countRange(type.inputs)}. Outputs: ${countRange(type.outputs)}.
 
-${options}${figures}`;
+${options}${figuresOf(type)}`;
   });
   return `${note}# Bricks
 
@@ -215,25 +230,11 @@ export function referencePages(tables: Tables, root: string): Map<string, string
     ['docs/filter-rules.md', filterRulesPage(note, optionTable(tables.ruleFields()))],
     [
       'docs/queues.md',
-      queuesPage(
-        note,
-        optionTable(tables.queueOptions()),
-        table(
-          ['count', 'is'],
-          tables.queueCounts().map(({ name, summary }) => [`\`${name}\``, summary]),
-        ),
-      ),
+      queuesPage(note, optionTable(tables.queueOptions()), figureTable(tables.queueCounts())),
     ],
     [
       'docs/plugins.md',
-      pluginsPage(
-        note,
-        optionTable(tables.pluginKeys()),
-        table(
-          ['count', 'of what'],
-          tables.pluginCounts().map((count) => [`\`${count.name}\``, count.summary]),
-        ),
-      ),
+      pluginsPage(note, optionTable(tables.pluginKeys()), figureTable(tables.pluginCounts())),
     ],
     ['docs/ports.md', portsPage(tables)],
     ['docs/errors.md', errorsPage(tables)],

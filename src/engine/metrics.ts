@@ -1,5 +1,5 @@
 /** What is counted, as OpenMetrics text: the tables of `bricks status` and `bricks ledger`. */
-import type { BrickTypeInfo, NativeBinding } from '../native/binding.ts';
+import type { BrickTypeInfo, FigureInfo, NativeBinding } from '../native/binding.ts';
 import { type Ledger, ledgerOf, sumOf } from './ledger.ts';
 import { type EngineStatus, type Status, statusOf } from './status.ts';
 
@@ -8,15 +8,11 @@ export const metricsType = 'application/openmetrics-text; version=1.0.0; charset
 type Kind = 'counter' | 'gauge' | 'histogram' | 'info' | 'unknown';
 type Labels = Readonly<Record<string, string | number>>;
 
-interface Named {
-  readonly name: string;
-  readonly summary: string;
-}
 /** What native code says of the counts that it names. */
 export interface MetricTables {
   readonly bricks: readonly BrickTypeInfo[];
-  readonly plugins: readonly Named[];
-  readonly queues: readonly Named[];
+  readonly plugins: readonly FigureInfo[];
+  readonly queues: readonly FigureInfo[];
 }
 
 const escaped = (text: string): string =>
@@ -25,6 +21,18 @@ const escaped = (text: string): string =>
 /** Families in the order of their first sample, each with all of its samples together. */
 class Exposition {
   readonly #families = new Map<string, string[]>();
+
+  /** One of a table; what the table does not know has no kind. */
+  addFigure(
+    table: readonly FigureInfo[],
+    figure: string,
+    name: string,
+    labels: Labels,
+    value: number,
+  ): void {
+    const { kind = 'unknown', summary = figure } = table.find((row) => row.name === figure) ?? {};
+    this.add(kind, name, summary, labels, value);
+  }
 
   add(kind: Kind, name: string, help: string, labels: Labels, value: number): void {
     const suffix = kind === 'counter' ? '_total' : kind === 'info' ? '_info' : '';
@@ -128,17 +136,15 @@ function addFigures(to: Exposition, { name, bricks }: EngineStatus, tables: Metr
       const of = { graph: name, node };
       const dot = figure.lastIndexOf('.');
       if (dot < 0) {
-        const help = known.find((each) => each.name === figure)?.summary ?? figure;
-        to.add('unknown', `bricks_${kind.toLowerCase()}_${figure}`, help, of, value);
+        to.addFigure(known, figure, `bricks_${kind.toLowerCase()}_${figure}`, of, value);
         continue;
       }
       const [plugin, count] = [figure.slice(0, dot), figure.slice(dot + 1)];
-      const common = tables.plugins.find((each) => each.name === count);
-      const own = { ...of, plugin, figure: count };
-      if (common === undefined) {
-        to.add('unknown', 'bricks_plugin_figure', "a plugin's own count", own, value);
+      if (tables.plugins.some((each) => each.name === count)) {
+        to.addFigure(tables.plugins, count, `bricks_plugin_${count}`, { ...of, plugin }, value);
       } else {
-        to.add('counter', `bricks_plugin_${count}`, common.summary, { ...of, plugin }, value);
+        const own = { ...of, plugin, figure: count };
+        to.add('unknown', 'bricks_plugin_figure', "a plugin's own count", own, value);
       }
     }
   }
@@ -147,8 +153,7 @@ function addFigures(to: Exposition, { name, bricks }: EngineStatus, tables: Metr
 function addQueues(to: Exposition, groups: Status['queue_groups'], tables: MetricTables): void {
   for (const { id: group, counts, delays } of groups) {
     for (const [count, value] of Object.entries(counts)) {
-      const help = tables.queues.find((each) => each.name === count)?.summary ?? count;
-      to.add('unknown', `bricks_queue_${count}`, help, { group }, value);
+      to.addFigure(tables.queues, count, `bricks_queue_${count}`, { group }, value);
     }
     const seconds = (counts['delay_us'] ?? 0) / 1e6;
     const help = 'how long packets that waited did so';

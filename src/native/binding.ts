@@ -13,7 +13,7 @@ import type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type { ExplainStep, Explanation, FlowQuestion, InterfaceState, TapRow } from './proof.ts';
 export type { QueueGroupRow } from './queues.ts';
-export type { BrickTypeInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
+export type { BrickTypeInfo, FigureInfo, OptionInfo, PortSchemeInfo } from './tables.ts';
 
 export type OptionValue = boolean | number | string | string[] | number[];
 export type Options = Record<string, OptionValue>;

@@ -1,6 +1,6 @@
 /** Lists of plugins, as native code shows them. */
 import type { Options } from './binding.ts';
-import type { OptionInfo } from './tables.ts';
+import type { FigureInfo, OptionInfo } from './tables.ts';
 
 /** An entry of a list of plugins: `keys` are those of `pluginKeys`, `options` the plugin's own. */
 export interface PluginEntry {
@@ -42,7 +42,7 @@ export interface PluginBinding {
   /** What an entry of a list of plugins can say beside the plugin's own options. */
   pluginKeys(): OptionInfo[];
   /** What is counted for each plugin. */
-  pluginCounts(): { readonly name: string; readonly summary: string }[];
+  pluginCounts(): FigureInfo[];
   /** A new list of plugins; its number is what a Session's option `plugins` is set to. */
   openPlugins(): number;
   /** Lives on while a Session uses it. */

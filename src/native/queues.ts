@@ -1,6 +1,6 @@
 /** Queue groups in the native binding; native/queues/queue_groups.hh says what each is. */
 import type { Options } from './binding.ts';
-import type { OptionInfo } from './tables.ts';
+import type { FigureInfo, OptionInfo } from './tables.ts';
 
 export interface QueueGroupRow {
   readonly id: number;
@@ -19,7 +19,7 @@ export interface QueueGroupRow {
 export interface QueueBinding {
   /** What a group can be made of, beside its number. */
   queueOptions(): OptionInfo[];
-  queueCounts(): { readonly name: string; readonly summary: string }[];
+  queueCounts(): FigureInfo[];
   /**
    * A group of that number. It is there: these options take the place of its own, and what waits
    * stays. Throws `invalid_argument`, `limit_reached`.

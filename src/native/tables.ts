@@ -12,6 +12,14 @@ export interface OptionInfo {
   readonly summary: string;
 }
 
+/** What is counted beside the ledger. */
+export interface FigureInfo {
+  readonly name: string;
+  /** counter: grows only, as long as its row lives; gauge: what is so now. */
+  readonly kind: 'counter' | 'gauge';
+  readonly summary: string;
+}
+
 export interface BrickTypeInfo {
   readonly name: string;
   readonly summary: string;
@@ -20,7 +28,7 @@ export interface BrickTypeInfo {
   readonly outputs: readonly [minimum: number, maximum: number];
   readonly options: readonly OptionInfo[];
   /** What `figures` of its rows may have; absent: none. */
-  readonly figures?: readonly { readonly name: string; readonly summary: string }[];
+  readonly figures?: readonly FigureInfo[];
 }
 
 export interface PortSchemeInfo {

@@ -251,7 +251,7 @@ export class FakeBinding extends NoQueues implements NativeBinding {
   listRules = (): RuleInfo[] => [];
 
   pluginKeys = (): OptionInfo[] => [];
-  pluginCounts = (): { name: string; summary: string }[] => [];
+  pluginCounts = (): [] => [];
   openPlugins = (): number => 1;
   closePlugins(): void {}
   setPlugins(): void {}
