@@ -13,12 +13,6 @@ uint16_t type_of_family(uint32_t family) noexcept {
   return kNoType;
 }
 
-uint16_t type_of_nibble(const Walk& walk) noexcept {
-  if (walk.left() == 0) return kNoType;
-  const int version = walk.data[walk.at] >> 4;
-  return version == 4 ? kIpv4 : version == 6 ? kIpv6 : kNoType;
-}
-
 // A header of `bytes` with an EtherType at `type_at`.
 Next skip_to_type(Walk& walk, uint32_t bytes, uint32_t type_at) noexcept {
   if (!walk.need(bytes)) return Next::stop;
@@ -141,6 +135,12 @@ bool is_shim(const Walk& walk) noexcept {
 }
 
 }  // namespace
+
+uint16_t type_of_nibble(const Walk& walk) noexcept {
+  if (walk.left() == 0) return kNoType;
+  const int version = walk.data[walk.at] >> 4;
+  return version == 4 ? kIpv4 : version == 6 ? kIpv6 : kNoType;
+}
 
 uint16_t ether_type_of_ppp(uint16_t protocol) noexcept {
   if (protocol == 0x0021) return kIpv4;

@@ -6,11 +6,9 @@ namespace bricks {
 
 namespace {
 
-// LINKTYPE_ numbers.
+// LINKTYPE_ numbers beside those of LinkType.
 enum : uint32_t {
-  kEthernet = 1,
   kFddi = 10,
-  kRaw = 101,
   kIeee80211 = 105,
   kFrameRelay = 107,
   kRadiotap = 127,
@@ -29,8 +27,7 @@ uint32_t load_le16(const uint8_t* at) noexcept { return at[0] | at[1] << 8; }
 Next read_ip_at(Walk& walk, uint32_t bytes) noexcept {
   if (!walk.need(bytes + 1)) return Next::stop;
   walk.at += bytes;
-  const int version = walk.data[walk.at] >> 4;
-  return walk.network_of(version == 4 ? kIpv4 : version == 6 ? kIpv6 : kNoType);
+  return walk.network_of(type_of_nibble(walk));
 }
 
 Next read_llc_at(Walk& walk, uint32_t bytes) noexcept {
@@ -73,9 +70,9 @@ Next read_ppi(Walk& walk) noexcept {
   if (bytes < 8) return walk.fail(HeaderFault::bad_length);
   if (!walk.need(bytes)) return Next::stop;
   walk.at += bytes;
-  if (link == kEthernet) return Next::frame;
+  if (link == static_cast<uint32_t>(LinkType::ethernet)) return Next::frame;
   if (link == kIeee80211) return read_wlan(walk);
-  return link == kRaw ? read_ip_at(walk, 0) : Next::stop;
+  return link == static_cast<uint32_t>(LinkType::raw) ? read_ip_at(walk, 0) : Next::stop;
 }
 
 // Attributes, each with its length and type, filled up to four bytes; in the byte order of the

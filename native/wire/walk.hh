@@ -80,6 +80,7 @@ bool looks_like_ppp(const Walk& walk, uint32_t at) noexcept;
 
 bool has_ports(uint8_t protocol) noexcept;
 uint16_t ether_type_of_ppp(uint16_t protocol) noexcept;
+uint16_t type_of_nibble(const Walk& walk) noexcept;  // of a bare IP header, by its first four bits
 
 Next read_link(Walk& walk, LinkType link) noexcept;
 Next read_other_link(Walk& walk, uint32_t link) noexcept;  // what only captures have
