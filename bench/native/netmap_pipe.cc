@@ -81,6 +81,43 @@ double run_once(uint64_t packets, const char* spin_us) {
   return static_cast<double>(seen) / seconds / 1e6;
 }
 
+// Memory of both processes.
+template <typename T>
+class Common {
+ public:
+  Common() {
+    void* memory =
+        mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) std::abort();
+    object_ = new (memory) T;
+  }
+  ~Common() { munmap(object_, sizeof(T)); }
+  Common(const Common&) = delete;
+  Common& operator=(const Common&) = delete;
+  T& operator*() const noexcept { return *object_; }
+
+ private:
+  T* object_;
+};
+
+// `other` in a process of its own on core 1, `own` here on core 0; until both have returned.
+template <typename Other, typename Own>
+void on_two_cores(Other other, Own own) {
+  const pid_t child = fork();
+  if (child < 0) std::abort();
+  if (child == 0) {
+    stay_on(1);
+    other();
+    _exit(0);
+  }
+  cpu_set_t before;
+  sched_getaffinity(0, sizeof before, &before);
+  stay_on(0);
+  own();
+  waitpid(child, nullptr, 0);
+  sched_setaffinity(0, sizeof before, &before);
+}
+
 struct BareRing {
   alignas(128) std::atomic<uint32_t> head;
   alignas(128) std::atomic<uint32_t> tail;
@@ -116,20 +153,7 @@ void send_bare(BareRing& ring, uint64_t packets) {
   }
 }
 
-double run_bare(uint64_t packets) {
-  void* memory =
-      mmap(nullptr, sizeof(BareRing), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) std::abort();
-  BareRing& ring = *new (memory) BareRing;
-  const pid_t sender = fork();
-  if (sender == 0) {
-    stay_on(1);
-    send_bare(ring, packets);
-    _exit(0);
-  }
-  cpu_set_t before;
-  sched_getaffinity(0, sizeof before, &before);
-  stay_on(0);
+uint64_t receive_bare(BareRing& ring, uint64_t packets, double* seconds) {
   double begin = 0;
   uint64_t bytes = 0;
   uint32_t at = 0;
@@ -139,10 +163,16 @@ double run_bare(uint64_t packets) {
     for (; at != tail; at = (at + 1) & (kSlots - 1), ++got) bytes += ring.slots[at].len;
     ring.head.store(at, std::memory_order_release);
   }
-  const double seconds = seconds_now() - begin;
-  waitpid(sender, nullptr, 0);
-  sched_setaffinity(0, sizeof before, &before);
-  munmap(memory, sizeof(BareRing));
+  *seconds = seconds_now() - begin;
+  return bytes;
+}
+
+double run_bare(uint64_t packets) {
+  const Common<BareRing> ring;
+  uint64_t bytes = 0;
+  double seconds = 0;
+  on_two_cores([&] { send_bare(*ring, packets); },
+               [&] { bytes = receive_bare(*ring, packets, &seconds); });
   return bytes == packets * 60 ? static_cast<double>(packets) / seconds / 1e6 : 0;
 }
 
@@ -154,33 +184,25 @@ struct Ball {
 // Nanoseconds of a round trip, kRuns times.
 Spread play_between_cores() {
   constexpr uint32_t kRounds = 100'000;
-  void* memory =
-      mmap(nullptr, sizeof(Ball), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) std::abort();
-  Ball& ball = *new (memory) Ball;
-  const pid_t other = fork();
-  if (other == 0) {
-    stay_on(1);
+  const Common<Ball> common;
+  Ball& ball = *common;
+  std::vector<double> nanos;
+  const auto give_back = [&] {
     for (uint32_t seen = 0; seen < kRounds * kRuns;) {
       ball.returned.store(seen = wait_for(ball.served, seen), std::memory_order_release);
     }
-    _exit(0);
-  }
-  cpu_set_t before;
-  sched_getaffinity(0, sizeof before, &before);
-  stay_on(0);
-  std::vector<double> nanos;
-  for (uint32_t at = 0; at < kRounds * kRuns;) {
-    const double begin = seconds_now();
-    for (uint32_t end = at + kRounds; at < end; ++at) {
-      ball.served.store(at + 1, std::memory_order_release);
-      wait_for(ball.returned, at);
+  };
+  const auto serve = [&] {
+    for (uint32_t at = 0; at < kRounds * kRuns;) {
+      const double begin = seconds_now();
+      for (uint32_t end = at + kRounds; at < end; ++at) {
+        ball.served.store(at + 1, std::memory_order_release);
+        wait_for(ball.returned, at);
+      }
+      nanos.push_back((seconds_now() - begin) / kRounds * 1e9);
     }
-    nanos.push_back((seconds_now() - begin) / kRounds * 1e9);
-  }
-  waitpid(other, nullptr, 0);
-  sched_setaffinity(0, sizeof before, &before);
-  munmap(memory, sizeof(Ball));
+  };
+  on_two_cores(give_back, serve);
   return spread(nanos);
 }
 
