@@ -99,7 +99,7 @@ typedef struct bricks_plugin {
   uint32_t events;              /* BRICKS_ON(...) | ... */
   uint32_t protocols;           /* whose records: 1 << bricks_protocol */
   const bricks_option *options; /* ends with a name of 0; 0: none */
-  const char *const *figures;   /* names, ends with 0; 0: none. For bricks status */
+  const char *const *figures;   /* a-z, 0-9 and _; ends with 0; 0: none. For bricks status */
   int (*init)(const bricks_start *, void **plugin); /* once; 0: well. May be 0, like the rest */
   int (*worker_init)(void *plugin, uint32_t worker, void **state);
   /* `*at`: the event being dealt with. On an error (not 0, or an exception) that one's session has

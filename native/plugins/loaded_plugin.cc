@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "plugins/crash_report.hh"
 #include "plugins/line_writer.hh"
@@ -98,6 +99,35 @@ Status option_value(const std::string& where, const bricks_option& option, Optio
   return {};
 }
 
+// Reports and metrics call a figure PLUGIN.FIGURE, beside the counts of all plugins.
+Status check_figures(const std::string& where, const char* const* figures) {
+  std::set<std::string> taken;
+  for (const FigureDescriptor& count : kPluginCounts) taken.insert(count.name);
+  for (uint32_t i = 0; figures && figures[i]; ++i) {
+    if (i == kPluginFiguresMax) {
+      return {Code::limit_reached, where + ": it has more than " +
+                                       std::to_string(kPluginFiguresMax) +
+                                       " figures (kPluginFiguresMax)"};
+    }
+    const std::string name(figures[i], strnlen(figures[i], kNameMax + 1));
+    const bool letter = !name.empty() && name[0] >= 'a' && name[0] <= 'z';
+    if (!letter || name.size() > kNameMax ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != name.npos) {
+      return {Code::invalid_argument,
+              where + ": figure " + std::to_string(i + 1) +
+                  " is to be a name of small letters, digits and _, a letter first, not \"" + name +
+                  '"'};
+    }
+    if (!taken.insert(name).second) {
+      return {Code::invalid_argument, where + ": figure " + std::to_string(i + 1) +
+                                          " has a name that another figure or a count of all "
+                                          "plugins has: " +
+                                          name};
+    }
+  }
+  return {};
+}
+
 Status check_functions(const std::string& where, const bricks_plugin* plugin) {
   if (plugin->abi != BRICKS_PLUGIN_ABI) {
     return {Code::unsupported, where + ": it is made for plugin ABI " +
@@ -117,13 +147,7 @@ Status check_functions(const std::string& where, const bricks_plugin* plugin) {
     return {Code::invalid_argument,
             where + ": it wants events that there are not: " + std::to_string(plugin->events)};
   }
-  uint32_t figures = 0;
-  while (plugin->figures && plugin->figures[figures]) {
-    if (++figures <= kPluginFiguresMax) continue;
-    return {Code::limit_reached, where + ": it has more than " + std::to_string(kPluginFiguresMax) +
-                                     " figures (kPluginFiguresMax)"};
-  }
-  return {};
+  return check_figures(where, plugin->figures);
 }
 
 }  // namespace

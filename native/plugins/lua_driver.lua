@@ -169,14 +169,20 @@ local function describe(plugin)
   local protocols = -1
   if plugin.protocols then protocols = bits_of('protocols', plugin.protocols, host.protocols) end
   if bit.band(events, bit.lshift(1, host.events.PROTOCOL)) == 0 then protocols = 0 end
-  for index, name in ipairs(plugin.figures or {}) do
-    expect('figures[' .. index .. ']', name, 'string')
-    host.figures[name] = index - 1
+  local figures = plugin.figures or {}
+  for key in pairs(figures) do
+    if type(key) ~= 'number' or key > #figures then
+      wrong('figures is to be a list without gaps, and has a key %s', tostring(key))
+    end
+  end
+  for index = 1, #figures do
+    expect('figures[' .. index .. ']', figures[index], 'string')
+    host.figures[figures[index]] = index - 1
   end
   return {
     name = plugin.name, summary = plugin.summary or '', events = events, protocols = protocols,
     batch = batch, loops = plugin.loops, memory = plugin.memory,
-    options = read_options(plugin.options or {}), figures = plugin.figures or {},
+    options = read_options(plugin.options or {}), figures = figures,
   }
 end
 

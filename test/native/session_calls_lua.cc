@@ -134,6 +134,14 @@ TEST(lua_plugin_files_are_refused_with_what_is_wrong) {
       {"return {on_packet = 1}", "on_packet is to be a function"},
       {"return {on_packet = print, init = function() error('no luck', 0) end}", "no luck"},
       {"return {on_packet = print, options = {x = {type = 'text'}}}", "x"},
+      {"return {figures = {'a', nil, 'b'}, on_packet = print}", "without gaps, and has a key 3"},
+      {"return {figures = {'a', false}, on_packet = print}", "figures[2] is to be a string"},
+      {"return {figures = {a = 1}, on_packet = print}",
+       "to be a list without gaps, and has a key a"},
+      {"return {figures = {'a.b'}, on_packet = print}", "figure 1 is to be a name of small"},
+      {"return {figures = {'1'}, on_packet = print}", "figure 1 is to be a name of small"},
+      {"return {figures = {'a', 'a'}, on_packet = print}", "figure 2 has a name that another"},
+      {"return {figures = {'errors'}, on_packet = print}", "or a count of all plugins has: errors"},
       {"return {", "unexpected symbol"},
   };
   Folder folder;
