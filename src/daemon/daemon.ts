@@ -162,8 +162,12 @@ export class Daemon implements Evaluator {
     return this.#ending === undefined ? undefined : (this.#exitStatus ?? exitCodes.ok);
   }
 
-  /** What `/readyz` tells: the startup script has been carried out, or has got going. */
+  /**
+   * What `/readyz` and the service manager are told: the startup script has been carried out, or
+   * has got going. Not of a daemon that ends already: STOPPING=1 is its last word.
+   */
   setReady(): void {
+    if (this.#ending !== undefined) return;
     this.#ready = true;
     this.#supervisor.ready();
   }

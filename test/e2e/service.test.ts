@@ -65,6 +65,23 @@ test('a startup script that fails: not ready, exit code and message', async (t) 
   assert.doesNotMatch(manager.text, /READY/);
 });
 
+test('a startup script that ends the daemon: stopping, and never ready', async (t) => {
+  const world = useWorld(t);
+  const socket = join(world.folder, 'notify');
+  const manager = await startManager(world, socket);
+  t.after(() => manager.kill('SIGKILL'));
+  const script = world.file('start.lua', 'BRICKS.shutdown()');
+  assert.equal((await world.run('bricks-server', ['--foreground', '-f', script])).code, 0);
+  // Datagrams keep their order: behind this one there is nothing of the daemon's.
+  const send =
+    'use Socket; socket(my $s, PF_UNIX, SOCK_DGRAM, 0) or die $!;' +
+    'send($s, "nothing more", 0, pack_sockaddr_un($ARGV[0])) or die $!;';
+  assert.equal(spawnSync('perl', ['-e', send, socket]).status, 0);
+  await manager.says(/nothing more/);
+  assert.match(manager.text, /STOPPING=1/);
+  assert.doesNotMatch(manager.text, /READY/);
+});
+
 test('in the journal each line has its priority in front', async (t) => {
   const world = useWorld(t);
   const log = openSync(join(world.folder, 'journal'), 'a');
