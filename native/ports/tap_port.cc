@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <system_error>
 #include <thread>
@@ -45,7 +46,6 @@ class TapSink final : public FrameSink {
     if (!status.ok()) return status;
     if (const Status ring = ring_.open(kWritesMax); !ring.ok()) {
       single_ = ring.message;
-      alone_ = true;
     }
     return status;
   }
@@ -81,8 +81,9 @@ class TapSink final : public FrameSink {
   }
   std::string describe() const override {
     std::string text = "TAP interface " + device_.name() + ", a writer thread";
-    if (alone_.load(std::memory_order_relaxed)) text += ", a system call a packet";
-    return single_.empty() ? text : text + " (" + single_ + ")";
+    const int error = given_up_.load(std::memory_order_relaxed);
+    const std::string why = error ? std::string("io_uring: ") + std::strerror(error) : single_;
+    return why.empty() ? text : text + ", a system call a packet (" + why + ")";
   }
 
  private:
@@ -93,9 +94,9 @@ class TapSink final : public FrameSink {
     uint32_t done = ring_.write(device_.fd(), frames_.data(), count, results_.data());
     const bool served = done == count && results_[0] != -EOPNOTSUPP;
     if (served) return done;
+    given_up_.store(done == count ? EOPNOTSUPP : ring_.error(), std::memory_order_relaxed);
     while (done > 0 && results_[done - 1] == -EOPNOTSUPP) --done;
     ring_.close();
-    alone_.store(true, std::memory_order_relaxed);
     return done;
   }
   int32_t write_one(const iovec& frame) noexcept {
@@ -123,8 +124,8 @@ class TapSink final : public FrameSink {
 
   TapDevice device_;
   WriteRing ring_;
-  std::string single_;  // why there is no ring
-  std::atomic<bool> alone_{false};
+  std::string single_;            // why there is no ring
+  std::atomic<int> given_up_{0};  // there was one: why not any more
   std::array<iovec, kWritesMax> frames_{};
   std::array<int32_t, kWritesMax> results_{};
   uint64_t at_ = 0;

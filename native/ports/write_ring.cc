@@ -79,7 +79,10 @@ uint32_t WriteRing::submit(uint32_t count) noexcept {
   while (taken < count) {
     const int n = enter(fd_, count - taken, 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
+    if (n <= 0) {
+      error_ = n < 0 ? errno : EBUSY;
+      break;
+    }
     taken += static_cast<uint32_t>(n);
   }
   return taken;

@@ -29,15 +29,16 @@ class WriteRing {
 
   // Writes up to `entries` frames to `fd` without waiting. Returns how many of them, from the first
   // on, the system took; results[i]: bytes written, or -errno. Fewer than `count`: the ring is of
-  // no use any more, and the others were not written.
+  // no use any more (error() says why), and the others were not written.
   uint32_t write(int fd, const iovec* frames, uint32_t count, int32_t* results) noexcept;
+  int error() const noexcept { return error_; }
 
  private:
   Status map(const io_uring_params& made);
   uint32_t submit(uint32_t count) noexcept;
   void collect(uint32_t count, int32_t* results) noexcept;
 
-  int fd_ = -1;
+  int fd_ = -1, error_ = 0;
   uint8_t* rings_ = nullptr;  // shared with the kernel: the indexes of both, and the completions
   io_uring_sqe* entries_ = nullptr;
   uint64_t ring_bytes_ = 0, entry_bytes_ = 0;

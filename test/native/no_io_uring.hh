@@ -1,4 +1,4 @@
-// A thread, and those it starts, for whom the system has no io_uring, as in most containers.
+// A thread, and those it starts, whom the system refuses a call, as most containers do io_uring's.
 #pragma once
 
 #include <linux/filter.h>
@@ -14,11 +14,11 @@
 
 namespace bricks {
 
-inline void without_io_uring(const std::function<void()>& body) {
+inline void without_call(uint32_t number, const std::function<void()>& body) {
   std::thread([&] {
     sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -27,6 +27,10 @@ inline void without_io_uring(const std::function<void()>& body) {
     CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
     body();
   }).join();
+}
+
+inline void without_io_uring(const std::function<void()>& body) {
+  without_call(SYS_io_uring_setup, body);
 }
 
 }  // namespace bricks

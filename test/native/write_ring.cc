@@ -111,4 +111,17 @@ TEST(write_ring_says_why_there_is_none) {
   });
 }
 
+TEST(write_ring_says_why_it_is_of_no_use_any_more) {
+  WriteRing ring;
+  if (!opened(ring)) return;
+  Pair pair;
+  Numbers numbers;
+  without_call(SYS_io_uring_enter, [&] {
+    CHECK_EQ(ring.write(pair.ends[0], numbers.frames.data(), 3, numbers.results.data()), 0u);
+    CHECK_EQ(ring.error(), EPERM);
+  });
+  uint32_t word = 0;
+  CHECK_EQ(read(pair.ends[1], &word, sizeof word), -1);
+}
+
 }  // namespace bricks
