@@ -39,11 +39,8 @@ std::vector<conformance::Frame> traffic(uint32_t count, Random& random) {
           ends, 0x0800, frames::ip4(ends, {.protocol = 17, .net = host, .id = id}, data)));
     }
     const uint32_t which = random.below(static_cast<uint32_t>(waiting.size()));
-    conformance::Frame frame;
-    frame.bytes.assign(waiting[which].begin(), waiting[which].end());
-    frame.wire_length = static_cast<uint32_t>(frame.bytes.size());
-    frame.timestamp = 1700000000000000000 + made.size() * 10000;
-    made.push_back(frame);
+    const Nanos time = 1700000000000000000 + made.size() * 10000;
+    made.push_back(conformance::whole(waiting[which], time));
     if (random.below(10) != 0) waiting.erase(waiting.begin() + which);
   }
   return made;

@@ -160,10 +160,8 @@ void one_round(Random& random, bool least_loaded) {
   for (uint32_t i = 0; i < 10 * kFlows; ++i) {
     const uint32_t number = i < kFlows ? i : random.below(kFlows);
     for (Bytes& bytes : packets(flows[number], number, static_cast<uint16_t>(i), random)) {
-      conformance::Frame& frame = frames.emplace_back();
-      frame.wire_length = static_cast<uint32_t>(bytes.size());
-      frame.bytes = std::move(bytes);
-      frame.timestamp = 1700000000000000000 + frames.size() * 1000;
+      const Nanos time = 1700000000000000000 + (frames.size() + 1) * 1000;
+      frames.push_back(conformance::whole(std::move(bytes), time));
     }
   }
   const std::string input = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));

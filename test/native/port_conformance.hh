@@ -20,6 +20,12 @@ struct Frame {
   bool operator==(const Frame&) const = default;
 };
 
+// Ethernet, captured whole at that time.
+inline Frame whole(std::vector<uint8_t> bytes, bricks::Nanos time) {
+  const auto length = static_cast<uint32_t>(bytes.size());
+  return {std::move(bytes), time, length};
+}
+
 // Of `length` bytes that tell frame `number` from all others; time in whole microseconds.
 Frame make_frame(uint32_t number, uint32_t length);
 

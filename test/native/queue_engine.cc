@@ -3,11 +3,10 @@
 #include <thread>
 
 #include "check.hh"
-#include "engine_house.hh"
 #include "pcap_bytes.hh"
-#include "plugin_fixture.hh"
 #include "queues/queue_groups.hh"
 #include "session_fixture.hh"
+#include "session_house.hh"
 
 namespace bricks {
 namespace {
@@ -156,13 +155,7 @@ TEST(edge_case_11_evicted_while_its_packets_wait) {
   std::vector<conformance::Frame> frames;
   Nanos time = kStart;
   const auto say = [&](const Ends& ends, const std::string& text) {
-    const Bytes payload(text.begin(), text.end());
-    const Bytes datagram = frames::udp(ends.source_port, ends.target_port, payload);
-    conformance::Frame made;
-    made.bytes = frames::ethernet(ends, 0x0800, frames::ip4(ends, {.protocol = 17}, datagram));
-    made.timestamp = time += 1000;
-    made.wire_length = static_cast<uint32_t>(made.bytes.size());
-    frames.push_back(std::move(made));
+    frames.push_back(conformance::whole(udp_saying(ends, text), time += 1000));
   };
   constexpr uint32_t kOwn = 40, kDropped = 10, kOthers = 2000;
   // The first takes the tokens, the queue is full before the last.
@@ -172,38 +165,22 @@ TEST(edge_case_11_evicted_while_its_packets_wait) {
   QueueParameters slow = default_queue(1000, 1500);
   slow.packets = kOwn - kDropped;
   const Group group(7, slow);
-  uint64_t number = 0;
-  CHECK(open_plugin_list(&number).ok());
-  CHECK(find_plugin_list(number)
-            ->set({plugin_fixture::spec_of(plugin_fixture::built_plugin("session_probe"))})
-            .ok());
+  const Plugged plugged("session_probe");
   EngineOptions options;
   options.sessions = 64;
   House house(options);
-  Graph graph;
-  graph.inlets = {{in, 0}};
-  Graph::Node& node = graph.bricks.emplace_back();
-  node.id = node.kind = "Session";
-  node.options["plugins"] = static_cast<int64_t>(number);
-  node.outlets = {{"pcap:" + folder.path("out.pcap"), -1}};
-  const EngineSnapshot now = run_to_the_end(house, graph);
+  const std::vector<std::string> out = {"pcap:" + folder.path("out.pcap")};
+  const EngineSnapshot now = run_to_the_end(house, session({in}, out, plugged));
   CHECK_EQ(now.bricks[0].cell.held, 0u);
   CHECK_EQ(dropped(now.bricks[0].cell, Drop::queue_full), uint64_t{kDropped});
-  const auto figure = [&](const char* name) {
-    for (const Figure& each : now.bricks[0].figures) {
-      if (std::string(name) == each.name) return each.value;
-    }
-    return UINT64_MAX;
-  };
-  CHECK_EQ(figure("created"), uint64_t{kOthers + 1});
-  CHECK_EQ(figure("closed"), uint64_t{kOthers + 1});
-  CHECK(figure("evicted") > 1900);
-  CHECK_EQ(figure("queue_dropped"), uint64_t{kDropped});
+  CHECK_EQ(figure(now, "created"), uint64_t{kOthers + 1});
+  CHECK_EQ(figure(now, "closed"), uint64_t{kOthers + 1});
+  CHECK(figure(now, "evicted") > 1900);
+  CHECK_EQ(figure(now, "queue_dropped"), uint64_t{kDropped});
   CHECK(group.stats().balanced());
   CHECK_EQ(group.stats()[QueueCount::enqueued], uint64_t{kOwn + 1});  // nobody else's
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{kOwn + 1 - kDropped + kOthers});
   CHECK(house.engine->apply({}).ok());
-  close_plugin_list(number);
 }
 
 // Edge case 8: a group that a plugin gives a session with its first packet holds for that packet,
@@ -218,15 +195,8 @@ TEST(edge_case_08_group_of_the_first_packet) {
     for (const char* text : {"G7", "as well"}) {
       std::string said = text;
       said.resize(1472, 'x');
-      conformance::Frame made;
-      made.bytes = frames::ethernet(
-          ends, 0x0800,
-          frames::ip4(ends, {.protocol = 17},
-                      frames::udp(ends.source_port, 53, Bytes(said.begin(), said.end()))));
-      CHECK_EQ(made.bytes.size(), size_t{kLength});
-      made.timestamp = time += 1000;
-      made.wire_length = kLength;
-      frames.push_back(std::move(made));
+      frames.push_back(conformance::whole(udp_saying(ends, said), time += 1000));
+      CHECK_EQ(frames.back().bytes.size(), size_t{kLength});
       if (i % 2) break;  // every other session is one packet
     }
   }
@@ -234,27 +204,17 @@ TEST(edge_case_08_group_of_the_first_packet) {
   QueueParameters strict = default_queue(1000, 3000);
   strict.kind = QueueKind::policer;
   const Group group(7, strict);
-  uint64_t number = 0;
-  CHECK(open_plugin_list(&number).ok());
-  CHECK(find_plugin_list(number)
-            ->set({plugin_fixture::spec_of(plugin_fixture::built_plugin("session_probe"))})
-            .ok());
+  const Plugged plugged("session_probe");
   {
     House house;
-    Graph graph;
-    graph.inlets = {{in, 0}};
-    Graph::Node& node = graph.bricks.emplace_back();
-    node.id = node.kind = "Session";
-    node.options["plugins"] = static_cast<int64_t>(number);
-    node.outlets = {{"pcap:" + folder.path("out.pcap"), -1}};
-    const EngineSnapshot now = run_to_the_end(house, graph);
+    const std::vector<std::string> out = {"pcap:" + folder.path("out.pcap")};
+    const EngineSnapshot now = run_to_the_end(house, session({in}, out, plugged));
     // The bucket has room for two: all others of all sessions are dropped, the first ones, too.
     CHECK_EQ(dropped(now.bricks[0].cell, Drop::policed), uint64_t{frames.size() - 2});
     CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{2});
     CHECK_EQ(group.stats()[QueueCount::policed], uint64_t{frames.size() - 2});
     CHECK_EQ(group.stats()[QueueCount::enqueued], uint64_t{frames.size()});
   }
-  close_plugin_list(number);
 }
 
 // The entry of a session that is over comes back with its last packet, not before, and once.

@@ -1,73 +1,21 @@
 // The Session brick in an engine, with a plugin: verdicts, ends, changes while it runs.
 #include <algorithm>
 
-#include "engine_house.hh"
 #include "pcap_bytes.hh"
-#include "plugin_fixture.hh"
 #include "session_fixture.hh"
+#include "session_house.hh"
 
 namespace bricks::sessions {
 
 namespace {
 
-using conformance::Frame;
+using conformance::Frame, conformance::whole;
 
-Frame frame(const Bytes& bytes, Nanos time) {
-  Frame made;
-  made.bytes = bytes;
-  made.timestamp = time;
-  made.wire_length = static_cast<uint32_t>(bytes.size());
-  return made;
-}
-
-Bytes saying(const Ends& ends, const std::string& text) {
-  const Bytes payload(text.begin(), text.end());
-  const Bytes datagram = frames::udp(ends.source_port, ends.target_port, payload);
-  return frames::ethernet(ends, 0x0800, frames::ip4(ends, {.protocol = 17}, datagram));
-}
-
-struct Probed {
-  uint64_t number = 0;
-  std::shared_ptr<PluginList> list;
-
-  explicit Probed(Options options = {}, Options keys = {}) {
-    CHECK(open_plugin_list(&number).ok());
-    list = find_plugin_list(number);
-    const Status status = list->set({plugin_fixture::spec_of(
-        plugin_fixture::built_plugin("session_probe"), std::move(options), std::move(keys))});
-    if (!status.ok()) std::printf("  %s\n", status.message.c_str());
-    CHECK(status.ok());
-  }
-  ~Probed() { close_plugin_list(number); }
-  int64_t count(const std::string& name) const {
-    for (const PluginInfo& info : list->list()) {
-      for (const auto& [key, value] : info.counts) {
-        if (key == name) return value;
-      }
-    }
-    return -1;
-  }
+// session_probe does what the first bytes of payloads say.
+struct Probed : Plugged {
+  explicit Probed(Options options = {}, Options keys = {})
+      : Plugged("session_probe", std::move(options), std::move(keys)) {}
 };
-
-Graph session(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-              uint64_t plugins, Options options = {}) {
-  Graph graph;
-  for (const std::string& input : inputs) graph.inlets.push_back({input, 0});
-  Graph::Node& node = graph.bricks.emplace_back();
-  node.id = node.kind = "Session";
-  node.options = std::move(options);
-  node.options["plugins"] = static_cast<int64_t>(plugins);
-  for (const std::string& output : outputs) node.outlets.push_back({output, -1});
-  return graph;
-}
-
-uint64_t figure(const EngineSnapshot& now, const std::string& name) {
-  for (const Figure& figure : now.bricks[0].figures) {
-    if (name == figure.name) return figure.value;
-  }
-  CHECK(false);
-  return 0;
-}
 
 }  // namespace
 
@@ -77,7 +25,7 @@ TEST(session_brick_gives_verdicts) {
   std::vector<Frame> frames;
   Nanos time = kStart;
   const auto say = [&](const Ends& ends, const std::string& text) {
-    frames.push_back(frame(saying(ends, text), time += 1000000));
+    frames.push_back(whole(udp_saying(ends, text), time += 1000000));
   };
   say(one, "hello"), say(one, "Drop"), say(one, "hello");
   say(two, "hello"), say(two, "O1"), say(two, "hello"), say(two.reversed(), "hello");
@@ -87,7 +35,7 @@ TEST(session_brick_gives_verdicts) {
   House house;
   const std::vector<std::string> out = {"pcap:" + folder.path("0.pcap"),
                                         "pcap:" + folder.path("1.pcap")};
-  const EngineSnapshot now = run_to_the_end(house, session({in}, out, probed.number));
+  const EngineSnapshot now = run_to_the_end(house, session({in}, out, probed));
   const LedgerCell& cell = now.bricks[0].cell;
   CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{1});
   CHECK_EQ(cell.dropped[static_cast<size_t>(Drop::session_killed)], uint64_t{2});
@@ -116,7 +64,7 @@ TEST(edge_case_07_drop_takes_all_fragments) {
     const auto add = [&](uint16_t at, bool more, const Bytes& part) {
       const frames::Ip ip = {.protocol = 17, .id = id, .at = at, .more = more};
       frames.push_back(
-          frame(frames::ethernet(kClient, 0x0800, frames::ip4(kClient, ip, part)), time += 1000));
+          whole(frames::ethernet(kClient, 0x0800, frames::ip4(kClient, ip, part)), time += 1000));
     };
     add(48, false, tail);  // before its first one
     add(0, true, head);
@@ -125,7 +73,7 @@ TEST(edge_case_07_drop_takes_all_fragments) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed));
   CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{3});
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{3});
   CHECK_EQ(figure(now, "created"), uint64_t{1});
@@ -138,15 +86,15 @@ TEST(session_brick_changes_while_it_runs) {
   const std::string in = "gen:60?flows=500";
   Options options;
   options["midstream"] = true;
-  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number, options)).ok());
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed, options)).ok());
   CHECK(house.engine->start().ok());
   CHECK(eventually([&] { return figure(house.engine->snapshot(), "created") == 500; }, 60));
   options["udp_active"] = 100.0;
   options["opening_share"] = int64_t{30};
-  CHECK(house.engine->apply(session({in}, {"null:", "null:2"}, probed.number, options)).ok());
+  CHECK(house.engine->apply(session({in}, {"null:", "null:2"}, probed, options)).ok());
   Options wrong = options;
   wrong["emergency_leave"] = int64_t{96};
-  CHECK(house.engine->apply(session({in}, {"null:"}, probed.number, wrong)).code ==
+  CHECK(house.engine->apply(session({in}, {"null:"}, probed, wrong)).code ==
         Code::invalid_argument);
   CHECK(probed.list->reload().ok());
   const int64_t before = probed.count("packets");
@@ -167,7 +115,7 @@ TEST(session_time_outs_by_the_clock) {
   Options options;
   options["midstream"] = true;
   options["udp_opening"] = options["tcp_opening"] = options["other_opening"] = 0.3;
-  const Graph graph = session({"gen:60?flows=50&count=50"}, {"null:"}, probed.number, options);
+  const Graph graph = session({"gen:60?flows=50&count=50"}, {"null:"}, probed, options);
   Graph live = graph;
   live.inlets.push_back({"gen:60?flows=1&seed=2", 0});  // live: it does not end
   CHECK(house.engine->apply(live).ok());
@@ -192,7 +140,7 @@ TEST(edge_case_06_dropped_segment_is_not_delivered) {
     Bytes bytes = tcp_frame(ends, segment);
     bytes.insert(bytes.end(), text.begin(), text.end());
     frames::put16(bytes, 16, static_cast<uint32_t>(bytes.size() - 14));
-    frames.push_back(frame(bytes, time += 1000000));
+    frames.push_back(whole(bytes, time += 1000000));
   };
   send(false, {1000, 0, kTcpSyn}, "");
   send(true, {5000, 1001, kTcpSyn | kTcpAck}, "");
@@ -204,7 +152,7 @@ TEST(edge_case_06_dropped_segment_is_not_delivered) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed));
   CHECK_EQ(now.bricks[0].cell.dropped[static_cast<size_t>(Drop::plugin)], uint64_t{2});
   CHECK_EQ(probed.count("bytes"), int64_t{11});  // "instead" and "more"
   CHECK_EQ(probed.count("gaps"), int64_t{0});
@@ -219,7 +167,7 @@ TEST(session_old_duplicate_is_no_payload) {
   Nanos time = kStart;
   const auto send = [&](bool back, const Segment& segment) {
     frames.push_back(
-        frame(tcp_frame(back ? kClient.reversed() : kClient, segment), time += 1000000));
+        whole(tcp_frame(back ? kClient.reversed() : kClient, segment), time += 1000000));
   };
   send(false, {1000, 0, kTcpSyn, 0, 1000, -1, 100});
   send(true, {5000, 1001, kTcpSyn | kTcpAck, 0, 1000, -1, 7});
@@ -230,7 +178,7 @@ TEST(session_old_duplicate_is_no_payload) {
   const std::string in = "pcap:" + folder.write("in.pcap", captures::pcap_file({}, frames));
   Probed probed;
   House house;
-  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed.number));
+  const EngineSnapshot now = run_to_the_end(house, session({in}, {"null:"}, probed));
   CHECK_EQ(now.outputs[0].cell.delivered, uint64_t{6});
   CHECK_EQ(probed.count("packets"), int64_t{6});
   CHECK_EQ(probed.count("bytes"), int64_t{15});
@@ -244,7 +192,7 @@ TEST(session_explain) {
   House house;
   Options options;
   options["midstream"] = true;
-  CHECK(house.engine->apply(session({"gen:60?flows=1"}, {"null:"}, probed.number, options)).ok());
+  CHECK(house.engine->apply(session({"gen:60?flows=1"}, {"null:"}, probed, options)).ok());
   CHECK(house.engine->start().ok());
   CHECK(eventually([&] { return probed.count("packets") > 10; }, 60));
   FlowQuestion question;

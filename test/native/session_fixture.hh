@@ -38,9 +38,21 @@ inline Bytes tcp(const Ends& ends, const Segment& s) {
 inline Bytes tcp_frame(const Ends& ends, const Segment& s) {
   return frames::ethernet(ends, 0x0800, frames::ip4(ends, {}, tcp(ends, s)));
 }
-inline Bytes udp_frame(const Ends& ends, uint32_t bytes = 4) {
-  const Bytes datagram = frames::udp(ends.source_port, ends.target_port, Bytes(bytes, 'u'));
+inline Bytes udp_saying(const Ends& ends, const std::string& text) {
+  const Bytes payload(text.begin(), text.end());
+  const Bytes datagram = frames::udp(ends.source_port, ends.target_port, payload);
   return frames::ethernet(ends, 0x0800, frames::ip4(ends, {.protocol = 17}, datagram));
+}
+inline Bytes udp_frame(const Ends& ends, uint32_t bytes = 4) {
+  return udp_saying(ends, std::string(bytes, 'u'));
+}
+// Fields of decode() are empty.
+inline Packet packet_of(const Bytes& frame, Nanos time) {
+  Packet made = {};
+  made.data = const_cast<uint8_t*>(frame.data());
+  made.length = static_cast<uint32_t>(frame.size());
+  made.timestamp = time;
+  return made;
 }
 
 inline const char* reason_name(uint32_t reason) {
@@ -114,6 +126,14 @@ struct Log final : SessionSink {
   }
 };
 
+// As an engine does it, part by part.
+inline void end_all(SessionManager& manager, bricks_close_reason reason, SessionSink& sink) {
+  for (bool more = true; more;) {
+    more = manager.end_some(reason);
+    while (manager.unsettled()) manager.settle(sink);
+  }
+}
+
 struct World {
   std::unique_ptr<SessionTable> table;
   std::unique_ptr<SessionManager> manager;
@@ -139,8 +159,7 @@ struct World {
     batch->count = static_cast<uint32_t>(waiting.size());
     std::vector<Index> all;
     for (uint32_t i = 0; i < batch->count; ++i) {
-      batch->packets[i] = {
-          waiting[i].data(), static_cast<uint32_t>(waiting[i].size()), 0, times[i], 0, 0, 0, 0};
+      batch->packets[i] = packet_of(waiting[i], times[i]);
       all.push_back(static_cast<Index>(i));
     }
     decode(*batch, process_hash_seed());
@@ -165,11 +184,7 @@ struct World {
     return log.take();
   }
   std::string end(bricks_close_reason reason) {
-    bool more = true;
-    while (more) {
-      more = manager->end_some(reason);
-      while (manager->unsettled()) manager->settle(log);
-    }
+    end_all(*manager, reason, log);
     return log.take();
   }
   const SessionManagerCounts& counts() const { return manager->counts(); }

@@ -117,24 +117,14 @@ Outcome play(const std::vector<Step>& steps, uint32_t batch_size, uint32_t capac
       manager->set_rules(rules);
     }
     const auto i = static_cast<Index>(all.size());
-    batch->packets[i] = {const_cast<uint8_t*>(step.frame.data()),
-                         static_cast<uint32_t>(step.frame.size()),
-                         0,
-                         step.at,
-                         0,
-                         0,
-                         0,
-                         0};
+    batch->packets[i] = packet_of(step.frame, step.at);
     all.push_back(i);
     if (all.size() == batch_size) run();
   }
   run();
   const SessionManagerCounts& counts = manager->counts();
   CHECK_EQ(counts.created, counts.closed + counts.live);
-  for (bool more = true; more;) {
-    more = manager->end_some(BRICKS_CLOSE_EOF);
-    while (manager->unsettled()) manager->settle(sink);
-  }
+  end_all(*manager, BRICKS_CLOSE_EOF, sink);
   CHECK_EQ(counts.created, counts.closed);
   CHECK_EQ(counts.live + counts.opening + counts.lingering, uint64_t{0});
   CHECK_EQ(table->counts().live, uint64_t{0});
@@ -237,14 +227,7 @@ Emergencies play_emergencies(const std::vector<Step>& steps, uint32_t batch_size
   std::vector<Index> all;
   for (const Step& step : steps) {
     const auto i = static_cast<Index>(all.size());
-    batch->packets[i] = {const_cast<uint8_t*>(step.frame.data()),
-                         static_cast<uint32_t>(step.frame.size()),
-                         0,
-                         step.at,
-                         0,
-                         0,
-                         0,
-                         0};
+    batch->packets[i] = packet_of(step.frame, step.at);
     all.push_back(i);
     sink.now = std::max(sink.now, step.at);
     if (all.size() < batch_size && &step != &steps.back()) continue;
@@ -261,10 +244,7 @@ Emergencies play_emergencies(const std::vector<Step>& steps, uint32_t batch_size
     CHECK_EQ(counts.emergencies, hysteresis.begun);
     CHECK_EQ(counts.emergency_ms, hysteresis.ms);
   }
-  for (bool more = true; more;) {
-    more = manager->end_some(BRICKS_CLOSE_EOF);
-    while (manager->unsettled()) manager->settle(sink);
-  }
+  end_all(*manager, BRICKS_CLOSE_EOF, sink);
   CHECK_EQ(counts.created, counts.closed);
   CHECK_EQ(sink.log.closings, counts.created);
   CHECK_EQ(counts.live + counts.opening + counts.lingering + table->counts().live, uint64_t{0});

@@ -1,9 +1,8 @@
 // Stream integrity through an engine: a capture of a bad network, the Session brick, a plugin in C
 // that writes down the payload it gets. It is what the model of the overlap policy says.
-#include "engine_house.hh"
 #include "pcap_bytes.hh"
-#include "plugin_fixture.hh"
 #include "session_fixture.hh"
+#include "session_house.hh"
 #include "stream_fixture.hh"
 #include "stream_network.hh"
 
@@ -40,11 +39,8 @@ class Capture {
     const Bytes segment = be16(ends.source_port) + be16(ends.target_port) + be32(seq) + be32(ack) +
                           Bytes{0x50, flags} + be16(65535) + be32(0) +
                           Bytes(text.begin(), text.end());
-    conformance::Frame made;
-    made.bytes = ethernet(ends, 0x0800, ip4(ends, {}, segment));
-    made.timestamp = time_ += 100000;
-    made.wire_length = static_cast<uint32_t>(made.bytes.size());
-    frames_.push_back(made);
+    frames_.push_back(
+        conformance::whole(ethernet(ends, 0x0800, ip4(ends, {}, segment)), time_ += 100000));
   }
   uint32_t isn_;
   Nanos time_ = kStart;
@@ -83,31 +79,14 @@ std::string run_engine(const Capture& capture, const char* overlaps, const char*
   captures::Folder folder;
   const std::string in =
       "pcap:" + folder.write("in.pcap", captures::pcap_file({}, capture.frames()));
-  uint64_t number;
-  CHECK(open_plugin_list(&number).ok());
   const std::string file = folder.path("events");
-  Options plugin_options;
-  plugin_options["file"] = file;
-  const Status loaded = find_plugin_list(number)->set({plugin_fixture::spec_of(
-      plugin_fixture::built_plugin("stream_writer"), std::move(plugin_options), {})});
-  if (!loaded.ok()) std::printf("  %s\n", loaded.message.c_str());
-  CHECK(loaded.ok());
   {
+    const Plugged plugged("stream_writer", {{"file", file}});  // closes it when it goes
     House house;
-    Graph graph;
-    graph.inlets.push_back({in, 0});
-    Graph::Node& node = graph.bricks.emplace_back();
-    node.id = node.kind = "Session";
-    node.options["plugins"] = static_cast<int64_t>(number);
-    node.options["overlaps"] = std::string(overlaps);
-    node.options["delivery"] = std::string(delivery);
-    node.outlets.push_back({"null:", -1});
-    CHECK(house.engine->apply(graph).ok());
-    CHECK(house.engine->start().ok());
-    CHECK(eventually([&] { return house.engine->wait_drained(100); }, 60));
-    CHECK_EQ(difference(house.engine->snapshot()), 0);
+    run_to_the_end(
+        house, session({in}, {"null:"}, plugged,
+                       {{"overlaps", std::string(overlaps)}, {"delivery", std::string(delivery)}}));
   }
-  close_plugin_list(number);
   return plugin_fixture::read_all(file);
 }
 

@@ -1,6 +1,8 @@
 // What plugins of tests have in common: one state for all workers, and an entry.
 #pragma once
 
+#include <cstdlib>
+
 #include "bricks_plugin.h"
 
 inline int plain_worker_init(void *plugin, uint32_t, void **state) {
@@ -18,6 +20,13 @@ inline bricks_plugin plain_plugin(const char *name, const char *summary, uint32_
   made.events = events;
   made.worker_init = plain_worker_init;
   return made;
+}
+
+// Where init makes the plugin with new, and contexts come from malloc.
+template <typename Plugin>
+void free_at_the_end(bricks_plugin *made) {
+  made->free_context = [](void *, void *context) { std::free(context); };
+  made->exit = [](void *plugin) { delete static_cast<Plugin *>(plugin); };
 }
 
 #define BRICKS_PLUGIN_ENTRY(plugin)                        \

@@ -54,8 +54,6 @@ int init(const bricks_start *start, void **plugin) {
                        *start->text(start, "letter")};
   return 0;
 }
-void free_context(void *, void *context) { std::free(context); }
-void exit_plugin(void *plugin) { delete static_cast<Plugin *>(plugin); }
 
 const bricks_option options[] = {
     {"letter", "what it is called", 's', nullptr},
@@ -71,8 +69,7 @@ const bricks_plugin plugin = [] {
   made.options = options;
   made.init = init;
   made.handle = handle;
-  made.free_context = free_context;
-  made.exit = exit_plugin;
+  free_at_the_end<Plugin>(&made);
   return made;
 }();
 

@@ -270,8 +270,6 @@ int init(const bricks_start *start, void **plugin) {
   return 0;
 }
 
-void free_context(void *, void *context) { std::free(context); }
-void exit_plugin(void *plugin) { delete static_cast<Plugin *>(plugin); }
 
 const bricks_option options[] = {
     {"letter", "what it is called in \"calls\"", 's', "?"},
@@ -291,8 +289,7 @@ const bricks_plugin plugin = [] {
   made.figures = figures;
   made.init = init;
   made.handle = handle;
-  made.free_context = free_context;
-  made.exit = exit_plugin;
+  free_at_the_end<Plugin>(&made);
   return made;
 }();
 
