@@ -82,8 +82,9 @@ test('xdp: in and out, a shared region: every packet is where it belongs', { ski
   });
   assert.ok(hasProgram(network, 'wire') && !hasProgram(network, 'out'));
   const capture = join(world.folder, 'in.pcap');
-  const { packets } = writeTraffic(capture, { seed: 90, flows: 800 });
-  network.send('wire', capture, 10_000);
+  const { packets } = writeTraffic(capture, { seed: 90, flows: 200 });
+  assert.ok(packets > 1000 && packets < 4096, `${packets}: more than the port's ring has room for`);
+  network.send('wire', capture, 5000);
   await until('all is delivered, and seen behind the interface', async () => {
     const ledger = await world.ledger();
     assert.deepEqual([ledger.difference, ledger.dropped], [0, {}]);
