@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "plugins/script_wait.hh"
 
@@ -91,6 +92,7 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
   const uint64_t begin = monotonic_ns();
   const uint64_t most = uint64_t{host_.settings().timeout_ms} * 1000000;
   uint64_t last = begin;
+  bool over = false;
   const int core = sched_getcpu();
   host_.engine_core.store(core, std::memory_order_relaxed);
   for (uint32_t spins = 1;; ++spins) {
@@ -120,6 +122,7 @@ ScriptWorker::Outcome ScriptWorker::wait(bricks_event* events, uint32_t count, u
     if (host_.running() != epoch) return Outcome::gone;
     const uint64_t now = monotonic_ns();
     if (now - begin > most) {
+      if (!std::exchange(over, true)) continue;  // it may have answered while we had no turn
       *done += ring_->position();
       host_.overrun(epoch, "no answer within " + std::to_string(host_.settings().timeout_ms) +
                                " ms (timeout_ms), in a callback for a session's event");

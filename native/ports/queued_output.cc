@@ -14,6 +14,8 @@
 namespace bricks {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr uint64_t kQueueMin = 1u << 20;
 constexpr auto kPatience = std::chrono::seconds(1);  // closing: a far end that takes nothing
 constexpr int kClosingMs = 5;                        // closing: how often to look
@@ -67,16 +69,17 @@ void QueuedOutput::stop() noexcept {
 void QueuedOutput::run(const char* name) noexcept {
   pthread_setname_np(pthread_self(), name);
   std::vector<pollfd> fds;
-  std::chrono::steady_clock::time_point moved_at;
+  Clock::time_point moved_at;
   bool closing = false;
   for (;;) {
     const uint64_t seen = queue_.committed();
     const FrameNews news{finished_.load(), stopping_.load(), lossless_.load(), link_.load(),
                          missed_.load(std::memory_order_relaxed)};
+    // Before the work: a thread that had no turn for long tries once more.
+    const auto now = news.stopping ? Clock::now() : Clock::time_point();
     const bool moved = sink_->work(queue_, news, tally_);
     if (moved && armed_.load() && armed_.exchange(false)) signal_event(room_event_);
     if (news.stopping) {
-      const auto now = std::chrono::steady_clock::now();
       if (moved || !closing)
         moved_at = now;  // patience begins with the end, not with the last sleep
       closing = true;

@@ -197,7 +197,8 @@ void XdpOutput::flush(Nanos now, LedgerCell& cell) noexcept {
 void XdpOutput::look_at_interface(Nanos now) noexcept {
   looked_at_ = now;
   if (gone_) return;
-  if (moved_ != moved_seen_ || in_flight_ == 0) moved_at_ = now;
+  // Of two flushes within a breath the second may have the older time.
+  if (moved_ != moved_seen_ || in_flight_ == 0 || now < moved_at_) moved_at_ = now;
   moved_seen_ = moved_;
   stuck_ = now - moved_at_ > kStuckAfter;
   ifreq request{};
