@@ -134,19 +134,27 @@ inline void end_all(SessionManager& manager, bricks_close_reason reason, Session
   }
 }
 
-struct World {
+// Made at kStart.
+struct Managed {
   std::unique_ptr<SessionTable> table;
   std::unique_ptr<SessionManager> manager;
+
+  Managed(const SessionRules& rules, uint32_t capacity) {
+    CHECK(SessionTable::create("test", capacity, &table).ok());
+    table->tick(kStart);
+    CHECK(SessionManager::create("s", rules, *table, &manager).ok());
+  }
+};
+
+struct World : Managed {
   std::unique_ptr<Batch> batch = std::make_unique<Batch>();
   Log log;
   Nanos now = kStart;
   std::vector<Bytes> waiting;
   std::vector<Nanos> times;
 
-  explicit World(const SessionRules& rules = {}, uint32_t capacity = 10000) {
-    CHECK(SessionTable::create("test", capacity, &table).ok());
-    table->tick(now);
-    CHECK(SessionManager::create("s", rules, *table, &manager).ok());
+  explicit World(const SessionRules& rules = {}, uint32_t capacity = 10000)
+      : Managed(rules, capacity) {
     log.manager = manager.get();
   }
   // A packet of the next batch.

@@ -88,15 +88,12 @@ struct ByTuple final : SessionSink {
 
 Outcome play(const std::vector<Step>& steps, uint32_t batch_size, uint32_t capacity,
              bool midstream) {
-  std::unique_ptr<SessionTable> table;
-  CHECK(SessionTable::create("test", capacity, &table).ok());
-  table->tick(kStart);
   SessionRules rules;
   rules.midstream = midstream;
   rules.opening_percent = 50;
   rules.emergency_enter = 101;  // never: what it ends early, and when, goes by the table's places
-  std::unique_ptr<SessionManager> manager;
-  CHECK(SessionManager::create("s", rules, *table, &manager).ok());
+  const Managed managed(rules, capacity);
+  const auto& [table, manager] = managed;
   const auto batch = std::make_unique<Batch>();
   ByTuple sink;
   sink.log.manager = manager.get();
@@ -208,14 +205,11 @@ struct Emergencies {
 
 Emergencies play_emergencies(const std::vector<Step>& steps, uint32_t batch_size,
                              uint32_t capacity) {
-  std::unique_ptr<SessionTable> table;
-  CHECK(SessionTable::create("test", capacity, &table).ok());
-  table->tick(kStart);
   SessionRules rules;
   rules.midstream = true;
   rules.opening_percent = 100;
-  std::unique_ptr<SessionManager> manager;
-  CHECK(SessionManager::create("s", rules, *table, &manager).ok());
+  const Managed managed(rules, capacity);
+  const auto& [table, manager] = managed;
   const SessionManagerCounts& counts = manager->counts();
   Hysteresis hysteresis = {rules, table->capacity()};
   Silences sink;
