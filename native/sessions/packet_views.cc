@@ -84,15 +84,6 @@ void view_packet(const Batch& batch, Index index, bricks_packet_view* view) noex
   view->payload_length = static_cast<uint16_t>(last - at - header);
 }
 
-ViewParts parts_of(const bricks_packet_view& view) noexcept {
-  return {view.length | uint64_t{view.wire_length} << 32,
-          view.network | uint32_t{view.transport} << 16 | uint64_t{view.payload} << 32 |
-              uint64_t{view.payload_length} << 48,
-          view.ip_version | uint64_t{view.protocol} << 8 | uint64_t{view.tcp_flags} << 16 |
-              uint64_t{view.fragment} << 40,
-          view.payload, view.payload_length};
-}
-
 bool view_tcp(const bricks_packet_view& view, TcpSegment* to) noexcept {
   if (view.transport == 0) return false;
   const uint32_t end = ip_end(view.data, view.network, view.ip_version, view.wire_length);

@@ -8,8 +8,8 @@
 
 namespace bricks {
 
-// Of a decoded packet, all but direction. An ICMP error is shown as itself: `protocol` is ICMP's,
-// while its session is that of what it quotes.
+// Of a decoded packet, all but direction. An ICMP error is shown as itself: `protocol`
+// is ICMP's, while its session is that of what it quotes.
 void view_packet(const Batch& batch, Index packet, bricks_packet_view* view) noexcept;
 
 // Neighbouring fields at once, the first one in the lowest bits.
@@ -18,56 +18,46 @@ inline void store_eight(void* to, uint64_t value) noexcept {
   std::memcpy(to, &value, sizeof value);
 }
 
-// A view's fields as store_eight() writes them.
-struct ViewParts {
-  uint64_t lengths, offsets;
-  uint64_t kind;  // ip_version and the seven bytes behind it, without direction and number_
-  uint32_t payload, payload_length;
-};
-ViewParts parts_of(const bricks_packet_view& view) noexcept;
-inline void write_view(bricks_packet_view& view, const Packet& packet, const ViewParts& parts,
-                       uint32_t direction, uint32_t number) noexcept {
-  view.data = packet.data;
-  view.timestamp = packet.timestamp;
-  store_eight(&view.length, parts.lengths);
-  store_eight(&view.network, parts.offsets);
-  store_eight(&view.ip_version, parts.kind | direction << 24 | uint64_t{number} << 48);
-  store_eight(&view.duplicate, 0);
+// What decode says of the usual packet but for which way it goes: the IP header at 14, version 4,
+// and nothing more to be known.
+inline constexpr uint32_t kUsualPacket = 14 | 4 << 16;
+inline uint32_t decoded_as(const Packet& packet) noexcept {
+  return load<uint32_t>(reinterpret_cast<const uint8_t*>(&packet.network));
 }
 
-// The same as view_packet() finds for the usual packet: Ethernet, IPv4 without options, TCP or UDP,
-// all of it captured. False: it is not that.
-inline bool read_plain(const Packet& packet, ViewParts* parts) noexcept {
-  constexpr uint32_t kUsual = 14 | 4 << 16, kIp = 14, kTransport = 34, kUdp = 17, kTcp = 6;
-  const auto tail = load<uint32_t>(reinterpret_cast<const uint8_t*>(&packet.network));
+// The same as view_packet() makes, and the direction as if whoever is first in the flow's key had
+// opened it, for most packets: decoded as usual, IPv4 without options, TCP or UDP whose length is
+// that of the IP packet, all of it captured. False: it is not that.
+inline bool view_plain(const Packet& packet, bricks_packet_view* view) noexcept {
+  constexpr uint32_t kIp = 14, kTransport = 34, kUdp = 17, kTcp = 6;
+  constexpr uint64_t kPlaces = kIp | kTransport << 16;
+  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24, kDirection = 1u << 24;
   const uint8_t* data = packet.data;
-  const uint32_t length = packet.length;
-  if ((tail & ~(uint32_t{kPacketReverse} << 24)) != kUsual) return false;
-  if (length < 54 || data[kIp] != 0x45) return false;
-  // Where the IP packet ends; 0 says nothing, like what is beyond the frame.
-  const uint32_t total = load_be16(data + kIp + 2);
-  uint32_t end = total - 1 < length - kIp ? kIp + total : length;
+  const uint32_t length = packet.length, unusual = decoded_as(packet) ^ kUsualPacket;
+  if ((unusual & ~kReverse) || length < kTransport + 20 || data[kIp] != 0x45) return false;
+  const uint32_t direction = unusual / (kReverse / kDirection);
+  const uint32_t bytes = load_be16(data + kIp + 2) - 20u;  // of TCP or UDP
+  if (bytes > length - kTransport) return false;
+  const auto write = [&](uint64_t places, uint32_t kind) __attribute__((always_inline)) {
+    view->data = data;
+    view->timestamp = packet.timestamp;
+    view->length = view->wire_length = length;
+    store_eight(&view->network, kPlaces | places);
+    store_eight(&view->ip_version, (4 | kind | direction));
+    store_eight(&view->duplicate, 0);
+    return true;
+  };
   const uint32_t protocol = data[kIp + 9];
-  uint32_t header = 8, flags = 0;
   if (protocol == kUdp) {
-    if (end < kTransport + 8) return false;
-    const uint32_t said = load_be16(data + kTransport + 4);
-    if (said - 8 < end - kTransport - 8) end = kTransport + said;
-  } else if (protocol == kTcp) {
-    header = data[kTransport + 12] >> 2 & 60;
-    if (header < 20 || kTransport + header > end) return false;
-    flags = data[kTransport + 13];
-  } else {
-    return false;
+    const uint64_t payload = bytes - 8;
+    if (bytes <= 8 || load_be16(data + kTransport + 4) != bytes) return false;
+    return write((kTransport + 8) * (uint64_t{1} << 32) | payload << 48, kUdp << 8);
   }
-  const uint32_t bytes = end - kTransport - header;
-  const uint32_t payload = bytes ? kTransport + header : 0;
-  parts->lengths = length | uint64_t{length} << 32;
-  parts->offsets = kIp | kTransport << 16 | uint64_t{payload} << 32 | uint64_t{bytes} << 48;
-  parts->kind = 4 | protocol << 8 | flags << 16;
-  parts->payload = payload;
-  parts->payload_length = bytes;
-  return true;
+  if (protocol != kTcp) return false;
+  const uint32_t header = data[kTransport + 12] >> 2 & 60;
+  if (header < 20 || header > bytes) return false;
+  const uint64_t payload = bytes - header, at = payload ? kTransport + header : 0;
+  return write(at << 32 | payload << 48, kTcp << 8 | data[kTransport + 13] << 16);
 }
 
 inline bool is_icmp_error(const Batch& batch, Index packet) noexcept {

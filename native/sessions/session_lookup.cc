@@ -72,6 +72,7 @@ uint64_t SessionManager::digest_of(const Batch& batch, Index packet) const noexc
   return digest > kNobody ? digest : kNobody + 1;
 }
 
+// Views and digests of all, then words.
 void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   const Batch& batch = *batch_;
   const Packet* const packets = batch.packets;
@@ -82,21 +83,29 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   for (uint32_t n = 0; n < count; ++n) {
     const Index index = in[from + n];
     const Packet& packet = packets[index];
-    uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
-    // Few have a session of their own kind, or none.
-    if (__builtin_expect((packet.flags & (kPacketFragment | kPacketLayers)) != 0, 0)) {
-      digest = own_digest(index);
-    } else if (__builtin_expect(tenant || packet.ip_version == 0 || digest <= kNobody, 0)) {
-      digest = own_digest(index);
-    }
+    const uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
     look_.digest[n] = digest;
+    const bool plain = digest > kNobody && view_plain(packet, &views_[from + n]);
+    if (__builtin_expect(!plain || tenant, 0)) look_.digest[n] = look_closely(from + n, digest);
   }
   std::fill_n(places_ + from, count, PacketPlace::session);
   counts_.lookups += count;
   const uint32_t rest = table_.touch_words(look_, count);
-  // 0: it is among the rest.
-  for (uint32_t n = 0; n < count; ++n) entries_[from + n] = word_entry(look_.word[n]);
   for (uint32_t r = 0; r < rest; ++r) settle_rest(from, look_.rest[r]);
+}
+
+// The view of a packet that is not the usual one, and its digest: few have one of their own kind,
+// or none.
+__attribute__((noinline)) uint64_t SessionManager::look_closely(uint32_t i,
+                                                                uint64_t digest) noexcept {
+  const Index index = in_[i];
+  const Packet& packet = batch_->packets[index];
+  bricks_packet_view& view = views_[i];
+  view_packet(*batch_, index, &view);
+  view.direction = (packet.flags & kPacketReverse) != 0;
+  const bool own = packet.flags & (kPacketFragment | kPacketLayers) || rule_.tenant ||
+                   packet.ip_version == 0 || digest <= kNobody;
+  return own ? own_digest(index) : digest;
 }
 
 // With a tenant, in layers; kNobody: it has no session.
@@ -118,12 +127,6 @@ void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
   const uint32_t i = from + n;
   const uint64_t digest = look_.digest[n];
   uint64_t* word;
-  ViewParts parts;
-  if (read_plain(batch_->packets[in_[i]], &parts)) {
-    write_view(views_[i], batch_->packets[in_[i]], parts, 0, 0);
-  } else {
-    view_packet(*batch_, in_[i], &views_[i]);
-  }
   if (digest == kNobody) {
     // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
     const bool error = views_[i].ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
@@ -142,8 +145,7 @@ void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
     }
   }
   if (word) {
-    entries_[i] = word_entry(*word);
-    look_.word[n] = *word;
+    look_.word[n] = *word;  // 0 up to now: no entry
     return;
   }
   places_[i] = PacketPlace::none;

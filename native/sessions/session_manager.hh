@@ -71,11 +71,9 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept;
   struct WaveFrame;
   void plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end, SessionSink& sink) noexcept;
-  template <typename Tally>
-  void plain_packet(const WaveFrame& frame, uint32_t i, const Packet& packet,
-                    const ViewParts& parts, Tally& tally) noexcept;
   static void fetch(const WaveFrame& frame, uint64_t word) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
+  uint64_t look_closely(uint32_t i, uint64_t digest) noexcept;
   uint64_t own_digest(Index packet) noexcept;
   bool careful(uint32_t count) const noexcept;
   void watch_load(uint32_t count) noexcept;

@@ -21,8 +21,8 @@ struct PlainWave {
   std::span<bricks_event> events;
   std::span<const uint16_t> places;
   EventContexts contexts;          // what they have
-  uint32_t owner;                  // lower half of owner_[1] of the first session
-  uint32_t differ;                 // bits of it that another has otherwise
+  uint32_t owner;                  // bits that the lower half of owner_[1] of all sessions has
+  uint32_t differ;                 // and those that only some have
   uint32_t outputs, applications;  // of all, or'ed
 };
 

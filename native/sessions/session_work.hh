@@ -12,8 +12,6 @@ namespace bricks {
 
 using Picks = std::span<const Index>;
 
-struct ViewParts;
-
 // Pins of its scope: which end of the key opened the session, and whether it is TCP.
 inline constexpr uint16_t kPinFirst = 1, kPinSecond = 2, kPinTcp = 4;
 
