@@ -217,29 +217,35 @@ local function driver(plugin, batch)
     end
   end
   local on_batch, mark = plugin.on_batch, call.mark
+  local forgets = batched[number]
+  local function give(events, at, past)
+    call.left = call.limit
+    -- Which one fails is the plugin's to say; who does not is taken to have come to the last.
+    call.first, call.at, mark.at = at, past - 1, -1
+    on_batch(events + at, past - at, mark)
+    if forgets then
+      for i = at, past - 1 do
+        if events[i].type == number then forget(events[i]) end
+      end
+    end
+    mark.at = -1
+  end
   return function()
     if call.freed_count > 0 then take_back() end
     local events, count = call.events, call.count
-    local at = 0
+    local at = call.batched -- mostly all of them: C looks faster
+    if at > 0 then give(events, 0, at) end
     while at < count do
-      call.left = call.limit
       local kind = events[at].type
       if batched[kind] then
         local past = at + 1
         while past < count and batched[events[past].type] do
           past = past + 1
         end
-        -- Which one fails is the plugin's to say; who does not is taken to have come to the last.
-        call.first, call.at, mark.at = at, past - 1, -1
-        on_batch(events + at, past - at, mark)
-        if bit.band(batch, bit.lshift(1, number)) ~= 0 then
-          for i = at, past - 1 do
-            if events[i].type == number then forget(events[i]) end
-          end
-        end
-        mark.at = -1
+        give(events, at, past)
         at = past
       else
+        call.left = call.limit
         call.at = at
         local e = events[at]
         handlers[kind](e)

@@ -24,7 +24,7 @@ constexpr char kCallDeclaration[] =
     "struct bricks_lua_mark { int32_t at; };"
     "struct bricks_lua_call { bricks_event *events; uint32_t count, at, first;"
     " struct bricks_lua_mark mark; double left, limit; uint32_t freed_count, plugin;"
-    " int32_t *freed; const bricks_host *host;"
+    " uint32_t batched; int32_t *freed; const bricks_host *host;"
     " int (*community_id)(const bricks_event *event, char *text); };"
     "const char *inet_ntop(int family, const void *address, char *text, uint32_t size);";
 constexpr size_t kLuaReserve = 64 << 10;
@@ -341,6 +341,10 @@ int LuaState::handle(bricks_event* events, uint32_t count, uint32_t* at) noexcep
   call_.at = call_.first = 0;
   call_.mark = -1;
   call_.limit = description_.loops;
+  call_.batched = 0;
+  while (call_.batched < count && description_.batch >> events[call_.batched].type & 1) {
+    ++call_.batched;
+  }
   // A state that is full can still do what needs little: let go of something, for one.
   ceiling_ = std::max(bound_, std::min(used_ + kLuaReserve, bound_ + bound_ / 8));
   if (used_ > relief_) [[unlikely]]

@@ -54,6 +54,7 @@ struct LuaCall {
   int32_t mark = -1;           // of on_batch: the event it is at, from `first` on
   double left = 0, limit = 0;  // loops and calls; Lua reckons in doubles
   uint32_t freed_count = 0, plugin = 0;
+  uint32_t batched = 0;      // the first events, up to here: all of kinds that go to on_batch
   int32_t* freed = nullptr;  // contexts that are over
   const bricks_host* host = nullptr;
   int (*community_id)(const bricks_event* event, char* text) = nullptr;
