@@ -123,7 +123,8 @@ test('flow logger in C, Lua and TypeScript, in one Session: byte for byte the sa
   const log = (capture: number, file: number): string => `${world.folder}/${capture}-${file}.log`;
   const script = captures.map((capture, i) => {
     const plugins = files.map(
-      (path, k) => `{ "${path}", name = "p${k}", options = { file = "${log(i, k)}" } }`,
+      (path, k) =>
+        `{ "${path}", name = "p${k}", timeout_ms = 10000, options = { file = "${log(i, k)}" } }`,
     );
     return `do
       local s = Brick.new("Session", { midstream = true, plugins = { ${plugins.join()} } })

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import type { PluginEntry, PluginRow } from '../../src/native/plugin-binding.ts';
 import type { PluginEngine } from './plugin-engine.ts';
 
+/** For what is not about time-outs: a script's thread may have no turn for long. */
+export const patientMs = 10_000;
+
 /** A plugin's file in the engine's folder, with this in its definition and this before it. */
 export function plugin(
   engine: PluginEngine,
@@ -24,7 +27,7 @@ interface Mine { packets: number }
 ${before}
 export default definePlugin<Mine>({ name: '${name}', summary: 'for a test',\n${body}\n});\n`,
   );
-  return { keys: { path, ...keys }, options };
+  return { keys: { path, timeout_ms: patientMs, ...keys }, options };
 }
 
 /** The lines that it has told. */

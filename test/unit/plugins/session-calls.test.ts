@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { PluginEntry } from '../../../src/native/plugin-binding.ts';
 import { type PluginEngine, tcpFrames, usePluginEngine } from '../../support/plugin-engine.ts';
 import { readSource, root } from '../../support/source-tree.ts';
+import { patientMs } from '../../support/written-plugin.ts';
 
 const script = join(root, 'test/plugins/session_script.ts');
 
@@ -44,7 +45,11 @@ function readCases(): Case[] {
 
 function entriesOf(one: Case, told: string): PluginEntry[] {
   return one.plugins.map(([letter, events]) => {
-    const keys: Record<string, string | number | string[]> = { path: script, name: letter };
+    const keys: Record<string, string | number | string[]> = {
+      path: script,
+      name: letter,
+      timeout_ms: patientMs,
+    };
     const names = { O: 'opening', 1: 'active', 2: 'payload', C: 'conflict', X: 'closing' } as const;
     keys['events'] = [...events].map((mark) => names[mark as keyof typeof names]);
     for (const key of one.keys.split(' ').filter((text) => text.startsWith(`${letter}.`))) {
