@@ -26,7 +26,7 @@ for (const language of ['c', 'lua', 'ts'] as const) {
     const ran = spawnSync('sh', ['-c', command], {
       cwd: world.folder,
       encoding: 'utf8',
-      timeout: 50_000,
+      timeout: 200_000,
     });
     assert.deepEqual([ran.status, ran.stderr], [0, ''], ran.stdout);
     assert.match(ran.stdout, /^ok: packets: 1000$/m);
@@ -46,7 +46,7 @@ test('the test of a skeleton fails when its plugin does', async (t) => {
     plugin,
     readFileSync(plugin, 'utf8').replace('mine.packets + 1', 'mine.nothing + 1'),
   );
-  const ran = spawnSync(join(folder, 'test'), { encoding: 'utf8', timeout: 50_000 });
+  const ran = spawnSync(join(folder, 'test'), { encoding: 'utf8', timeout: 200_000 });
   assert.notEqual(ran.status, 0);
   assert.match(ran.stderr, /errors: 10, not 0|packets/);
 });
