@@ -34,20 +34,20 @@ function ifType(type: number, body: Bytes): Carried | undefined {
   return type === mpls ? { type, body } : ifIp({ type, body });
 }
 
-/** RFC 7348. */
+/** RFC 7348: all but a valid identifier is reserved, and not to be looked at. */
 function ofVxlan(body: Bytes): Carried | undefined {
-  const flags = body.u8(0) ?? 0;
-  return (flags & 0x7f) === 0x08 && body.u8(7) === 0
-    ? of(numberAt(body, 4), ifFrame(body.from(8)))
-    : undefined;
+  const isValid = ((body.u8(0) ?? 0) & 0x08) !== 0;
+  return isValid ? of(numberAt(body, 4), ifFrame(body.from(8))) : undefined;
 }
 
+/** Some name a protocol and leave out the flag that says so. */
 function ofVxlanGpe(body: Bytes): Carried | undefined {
   const flags = body.u8(0) ?? 0;
   const protocol = body.u8(3) ?? 0;
-  if ((flags & 0x38) !== 0x08) return undefined;
   const types = [0, etherTypes.ipv4, etherTypes.ipv6, teb, 0x894f, mpls];
-  const type = flags & 4 ? (types[protocol] ?? 0) : teb;
+  if ((flags & 0x38) !== 0x08 || protocol >= types.length) return undefined;
+  const isNamed = (flags & 4) !== 0 || protocol !== 0;
+  const type = isNamed ? (types[protocol] ?? 0) : teb;
   return of(numberAt(body, 4), ifType(type, body.from(8)));
 }
 
@@ -55,7 +55,7 @@ function ofVxlanGpe(body: Bytes): Carried | undefined {
 function ofGeneve(body: Bytes): Carried | undefined {
   const first = body.u8(0) ?? 0xff;
   const header = 8 + (first & 0x3f) * 4;
-  return first >> 6 === 0 && body.length >= header
+  return first >> 6 === 0 && body.u8(7) === 0 && body.length >= header
     ? of(numberAt(body, 4), ifType(body.u16(2) ?? 0, body.from(header)))
     : undefined;
 }

@@ -66,6 +66,12 @@ const typed =
 const pseudowire = (word: boolean, { frame }: Way) =>
   around.mpls([100], Buffer.concat([Buffer.alloc(word ? 4 : 0), frame]));
 
+/** The header's bytes at these places, otherwise. */
+function withBytes(packet: Buffer, bytes: Readonly<Record<number, number>>): Buffer {
+  for (const [at, byte] of Object.entries(bytes)) packet.writeUInt8(byte, Number(at));
+  return packet;
+}
+
 export const encapsulations: Readonly<Record<string, Wrap>> = {
   plain: (way) => way.frame,
   vlan: (way) => frameOf(way, way.ip4, [5]),
@@ -100,6 +106,12 @@ export const encapsulations: Readonly<Record<string, Wrap>> = {
   etherip: over4(protocolOf.etherIp, (way) => around.etherIp(way.frame)),
   vxlan: overUdp(4789, (way) => around.vxlan(way.frame, 11)),
   'vxlan, old port': overUdp(8472, (way) => around.vxlan(way.frame, 11)),
+  'vxlan, reserved bits set': overUdp(4789, (way) =>
+    withBytes(around.vxlan(way.frame, 11), { 0: 0xff, 1: 0x12, 3: 0x34, 7: 0x56 }),
+  ),
+  'vxlan-gpe, protocol without its flag': overUdp(4790, (way) =>
+    withBytes(around.vxlanGpe(2, way.ip6, 11), { 0: 0x08 }),
+  ),
   'vxlan-gpe': overUdp(4790, (way) => around.vxlanGpe(2, way.ip6, 11)),
   geneve: overUdp(6081, (way) => around.geneve(0x6558, way.frame, 11, Buffer.alloc(8, 1))),
   'gtp-u': overUdp(2152, (way) => around.gtpUser(way.ip4, 77)),
