@@ -25,6 +25,12 @@ NetmapInput::NetmapInput(std::unique_ptr<NetmapDevice> device, const std::string
   }
 }
 
+// Slots go back with the next system call: without a last one, whoever has the port next would get
+// packets that have been read.
+NetmapInput::~NetmapInput() {
+  if (released_ != 0 && gone_.load(std::memory_order_relaxed) == 0) (void)device_->sync();
+}
+
 // Copies the packet that begins at the cursor and has several buffers. False when its end is not
 // there yet, or it cannot be: then the cursor is behind what was looked at.
 bool NetmapInput::gather(Ring& ring, uint32_t tail, Packet& packet) noexcept {

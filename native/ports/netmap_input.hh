@@ -17,6 +17,7 @@ class NetmapInput final : public Input {
  public:
   // `note` goes into describe(): what of the interface is worth saying.
   explicit NetmapInput(std::unique_ptr<NetmapDevice> device, const std::string& note);
+  ~NetmapInput() override;
 
   uint32_t receive(Batch& batch, uint32_t max, Nanos now, LedgerCell& cell) noexcept override;
   void release(Batch& batch) noexcept override;
