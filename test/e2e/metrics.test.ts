@@ -109,6 +109,8 @@ test('/metrics: sessions, plugins and queues with the numbers of bricks status',
   assert.equal(values.get(`bricks_input_packets_total{engine="e0",input="${input}"}`), 10_000);
   const delivered = values.get('bricks_pipe_packets_total{engine="e0",pipe="null:"}');
   assert.equal(delivered, ledger.outputs[0]?.delivered);
+  assert.ok((delivered ?? 0) > 0);
+  assert.equal(ledger.difference, 0);
   const figures = status.engines[0]?.bricks[0]?.figures ?? {};
   assert.ok((figures['closed'] ?? 0) > 0 && 'flow\\log.logged' in figures);
   const shown = (name: string, labels: string): number | undefined =>

@@ -148,13 +148,11 @@ test('a busy wait on os.clock neither stops packets nor lasts longer than asked'
      local pe = PktEngine.new("e0") pe:link(lb) pe:start()
      local before, t0 = pe:stats().packets, os.clock()
      while os.clock() - t0 <= 0.5 do end
-     local took = os.clock() - t0
-     while pe:stats().packets <= before + 100000 do end
-     print(took < 5)
+     print(pe:stats().packets > before + 100000, os.clock() - t0 < 5)
      pe:stop()`,
   );
   const { code, stdout, stderr } = await world.run('bricks', ['-f', script]);
-  assert.deepEqual([code, stdout], [0, 'true\n'], stderr);
+  assert.deepEqual([code, stdout], [0, 'true\ttrue\n'], stderr);
 });
 
 test('load-balance.lua and duplicate.lua say how they are started', async (t) => {

@@ -173,6 +173,7 @@ test('answers at once, to many, and without a daemon says nothing', { skip }, as
   }).sort((a, b) => a - b);
   t.diagnostic(`of 21 starts the fastest: ${times[0]?.toFixed(1)} ms, ${times[10]?.toFixed(1)} ms`);
   assert.ok((times[0] ?? Infinity) < 100); // what others take of the machine is not its own
+  assert.ok((times[10] ?? Infinity) < 300);
   for (const [filter, answer] of [
     ['tcp port 443', /^$/],
     ['tcp prt 443', /'tcp prt 443' is no capture filter: .*syntax error/],

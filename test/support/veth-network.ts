@@ -3,16 +3,15 @@
  * What is sent into `far-NAME` arrives at NAME.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { onOneCore } from './one-core.ts';
 
 export interface Interface {
   readonly name: string;
   /** Receive queues; default 1. */
   readonly queues?: number;
 }
-
-const status = '/proc/self/status';
 
 let networks = 0;
 
@@ -63,13 +62,9 @@ export class VethNetwork {
     return ['ip', ['netns', 'exec', this.#namespace, command, ...args]];
   }
 
-  /**
-   * As `command`, for what sends packets: on one core. Each has a backlog of its own in the kernel;
-   * what is sent on two may overtake.
-   */
+  /** As `command`, for what sends packets. */
   sender(command: string, args: readonly string[]): [string, string[]] {
-    const [, core = '0'] = /^Cpus_allowed_list:\s+(\d+)/m.exec(readFileSync(status, 'utf8')) ?? [];
-    return this.command('taskset', ['-c', core, command, ...args]);
+    return this.command(...onOneCore(command, args));
   }
 
   /** Sends a capture's packets to `name`, at a pace that is easy to hold; returns at its end. */
