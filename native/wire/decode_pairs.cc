@@ -80,8 +80,9 @@ BRICKS_V3 bool decode_pair(Packet* packet, uint32_t* tag, const Constants& is) n
   const __m128i reverse[2] = {_mm256_castsi256_si128(higher), _mm256_extracti128_si256(higher, 1)};
 #pragma GCC unroll 2
   for (uint32_t k = 0; k < 2; ++k) {
-    const uint64_t digest = multiply_fold(static_cast<uint64_t>(_mm_cvtsi128_si64(factor[k])),
-                                          static_cast<uint64_t>(_mm_extract_epi64(factor[k], 1)));
+    const uint64_t digest =
+        spread(multiply_fold(static_cast<uint64_t>(_mm_cvtsi128_si64(factor[k])),
+                             static_cast<uint64_t>(_mm_extract_epi64(factor[k], 1))));
     packet[k].hash = static_cast<uint32_t>(digest >> 32);
     tag[k] = static_cast<uint32_t>(digest);
     if (kWhole) {

@@ -3,7 +3,10 @@
 //
 // An endpoint is one 64-bit word: for IPv4 address, port and protocol as they stand; for IPv6 the
 // address folded by a multiplication first. The two words are ordered (that is the symmetry) and
-// mixed by a 64x64->128 bit multiplication folded in half, as in wyhash (Wang Yi, 2019).
+// mixed by a 64x64->128 bit multiplication folded in half, as in wyhash (Wang Yi, 2019). One is not
+// enough: where one end is the same in all flows, as a server's is, it multiplies what clients
+// count up by a constant, and one seed in some hundred makes of that a few values. So there is
+// another.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +27,16 @@ inline uint64_t multiply_fold(uint64_t a, uint64_t b) noexcept {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+// The second one, by the golden ratio.
+inline uint64_t spread(uint64_t digest) noexcept {
+  return multiply_fold(digest, 0x9e3779b97f4a7c15ull);
+}
+
 // 64 bits for a flow, whichever of its ends comes first.
 inline uint64_t digest_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
   const uint64_t low = a < b ? a : b;
   const uint64_t high = a < b ? b : a;
-  return multiply_fold(low ^ seed.word[0], high ^ seed.word[1]);
+  return spread(multiply_fold(low ^ seed.word[0], high ^ seed.word[1]));
 }
 inline uint32_t hash_endpoints(uint64_t a, uint64_t b, const HashSeed& seed) noexcept {
   return static_cast<uint32_t>(digest_endpoints(a, b, seed) >> 32);
