@@ -47,7 +47,8 @@ constexpr char kValue[] = R"(return {on_packet = function(e)
 
 class Events {
  public:
-  Events() : sessions_(kSessions), contexts_(kSessions), order_(kSessions) {
+  Events() : sessions_(kSessions), flows_(kSessions), contexts_(kSessions), order_(kSessions) {
+    for (uint32_t i = 0; i < kSessions; ++i) sessions_[i].flow = &flows_[i];
     std::iota(order_.begin(), order_.end(), 0u);
     uint64_t state = 1;
     for (size_t i = kSessions - 1; i > 0; --i) {
@@ -76,6 +77,7 @@ class Events {
 
  private:
   std::vector<bricks_session> sessions_;
+  std::vector<bricks_flow> flows_;
   std::vector<void*> contexts_;
   std::vector<uint32_t> order_;
   bricks_packet_view packets_[kBatchDefault]{};
@@ -114,7 +116,7 @@ void measure(Figures& figures, const char* name, const std::string& text) {
       ++packets;
       bytes += packet.wire_length;
       if (packet.tcp_flags & 2) ++syns;
-      if (events[i].session->application == 1) dns += packet.wire_length;
+      if (events[i].session->flow->application == 1) dns += packet.wire_length;
     }
     return kBatchDefault;
   };

@@ -188,8 +188,9 @@ static bool matches(const fw_rule *rule, const bricks_session *session) {
   if (rule->icmp && protocol != 1 && protocol != 58) return false;
   if (rule->protocol >= 0 && rule->protocol != protocol) return false;
   for (int side = 0; side < 2; ++side)
-    if (!contains(&rule->side[side], session->ip_version, session->address[side])) return false;
-  const uint16_t port = ntohs(session->port[1]);
+    if (!contains(&rule->side[side], session->ip_version, session->flow->address[side]))
+      return false;
+  const uint16_t port = ntohs(session->flow->port[1]);
   return rule->last == 0 || (port >= rule->first && port <= rule->last);
 }
 
@@ -217,15 +218,15 @@ static void write_verdict(const firewall *wall, const bricks_event *event, const
   const int family = session->ip_version == 4 ? AF_INET : AF_INET6;
   char line[512], address[2][INET6_ADDRSTRLEN], number[4];
   for (int side = 0; side < 2; ++side)
-    inet_ntop(family, session->address[side], address[side], sizeof address[side]);
-  const uint64_t time = event->packet ? event->packet->timestamp : session->first_seen;
+    inet_ntop(family, session->flow->address[side], address[side], sizeof address[side]);
+  const uint64_t time = event->packet ? event->packet->timestamp : session->flow->first_seen;
   const int length =
       snprintf(line, sizeof line,
                "{\"ts\":%.6f,\"verdict\":\"%s\",\"rule\":\"%s\",\"proto\":\"%s\",\"src\":\"%s\","
                "\"src_port\":%u,\"dst\":\"%s\",\"dst_port\":%u}",
                (double)time / 1e9, rule->allow ? "allow" : "deny", rule->text,
-               protocol_name(session->protocol, number), address[0], ntohs(session->port[0]),
-               address[1], ntohs(session->port[1]));
+               protocol_name(session->protocol, number), address[0], ntohs(session->flow->port[0]),
+               address[1], ntohs(session->flow->port[1]));
   wall->host->emit(wall->number, line, (size_t)length);
 }
 

@@ -76,7 +76,7 @@ static flow_log *begin(logger *log, const bricks_event *event) {
   if (!made) return NULL;
   memset(made, 0, sizeof *made);
   made->reset_by = -1;
-  made->last = event->packet ? event->packet->timestamp : event->session->first_seen;
+  made->last = event->packet ? event->packet->timestamp : event->session->flow->first_seen;
   log->host->community_id(event, made->id);
   const bricks_packet_view *packet = event->packet;
   const uint8_t protocol = event->session->protocol;
@@ -229,10 +229,11 @@ static void write_line(const logger *log, const bricks_event *event, const flow_
   char line[1024], address[2][INET6_ADDRSTRLEN] = {"", ""}, protocol[4], service[32] = "";
   if (session->ip_version != 0)
     for (int side = 0; side < 2; ++side)
-      inet_ntop(family, session->address[side], address[side], sizeof address[side]);
-  if (service_name(session->application))
-    snprintf(service, sizeof service, "\"service\":\"%s\",", service_name(session->application));
-  const uint64_t first = session->first_seen;
+      inet_ntop(family, session->flow->address[side], address[side], sizeof address[side]);
+  if (service_name(session->flow->application))
+    snprintf(service, sizeof service, "\"service\":\"%s\",",
+             service_name(session->flow->application));
+  const uint64_t first = session->flow->first_seen;
   const int length = snprintf(
       line, sizeof line,
       "{\"ts\":%.6f,\"uid\":\"%llu\",\"id.orig_h\":\"%s\",\"id.orig_p\":%u,\"id.resp_h\":\"%s\","
@@ -240,9 +241,9 @@ static void write_line(const logger *log, const bricks_event *event, const flow_
       "\"resp_bytes\":%llu,\"conn_state\":\"%s\",\"missed_bytes\":%llu,\"history\":\"%s\","
       "\"orig_pkts\":%llu,\"orig_ip_bytes\":%llu,\"resp_pkts\":%llu,\"resp_ip_bytes\":%llu,"
       "\"community_id\":\"%s\",\"close_reason\":\"%s\"}",
-      seconds(first), (number)session->id, address[0],
-      flow->icmp ? flow->icmp_port[0] : ntohs(session->port[0]), address[1],
-      flow->icmp ? flow->icmp_port[1] : ntohs(session->port[1]),
+      seconds(first), (number)session->flow->id, address[0],
+      flow->icmp ? flow->icmp_port[0] : ntohs(session->flow->port[0]), address[1],
+      flow->icmp ? flow->icmp_port[1] : ntohs(session->flow->port[1]),
       protocol_name(session->protocol, protocol), service,
       flow->last > first ? seconds(flow->last - first) : 0.0, (number)flow->payload[0],
       (number)flow->payload[1], state_of(flow, session), (number)flow->missed, flow->history,

@@ -27,7 +27,7 @@ static uint32_t group_of(const struct limiter *l, const bricks_session *session)
   if (!l->by_source) return l->first_group;
   uint32_t hash = 2166136261u;
   const int bytes = session->ip_version == 4 ? 4 : 16;
-  for (int i = 0; i < bytes; ++i) hash = (hash ^ session->address[0][i]) * 16777619u;
+  for (int i = 0; i < bytes; ++i) hash = (hash ^ session->flow->address[0][i]) * 16777619u;
   return l->first_group + hash % l->groups;
 }
 
@@ -35,7 +35,7 @@ static int handle(void *state, bricks_event *events, uint32_t count, uint32_t *a
   const struct limiter *l = state;
   for (*at = 0; *at < count; ++*at) {
     bricks_session *session = events[*at].session;
-    if (l->port == 0 || session->port[1] == l->port) {
+    if (l->port == 0 || session->flow->port[1] == l->port) {
       const uint32_t group = group_of(l, session);
       /* The same again is no work: every new session may ask. */
       const int made = l->host->create_group(group, l->rate, l->burst);

@@ -183,7 +183,7 @@ static void write_verdict(const policy *self, const bricks_event *event, const t
   const int family = session->ip_version == 4 ? AF_INET : AF_INET6;
   char line[4096], address[2][INET6_ADDRSTRLEN], names[2][6 * NAME_MAX_BYTES + 16];
   for (int side = 0; side < 2; ++side)
-    inet_ntop(family, session->address[side], address[side], sizeof address[side]);
+    inet_ntop(family, session->flow->address[side], address[side], sizeof address[side]);
   quote(rule->text, names[0], sizeof names[0]);
   quote(name, names[1], sizeof names[1]);
   const uint64_t time = event->packet ? event->packet->timestamp : session->last_seen;
@@ -193,7 +193,7 @@ static void write_verdict(const policy *self, const bricks_event *event, const t
                "\"proto\":\"%s\",\"src\":\"%s\",\"src_port\":%u,\"dst\":\"%s\",\"dst_port\":%u}",
                (double)time / 1e9, rule->allow ? "allow" : "deny", names[0], names[1], ja4,
                event->protocol == BRICKS_PROTOCOL_QUIC ? "quic" : "tls", address[0],
-               ntohs(session->port[0]), address[1], ntohs(session->port[1]));
+               ntohs(session->flow->port[0]), address[1], ntohs(session->flow->port[1]));
   self->host->emit(self->number, line, (size_t)length);
 }
 

@@ -15,7 +15,7 @@
 #include "bricks_error.h"
 #include "bricks_event.h"
 
-#define BRICKS_PLUGIN_ABI 1 /* grows with a struct's change; not with events behind the last */
+#define BRICKS_PLUGIN_ABI 2 /* grows with a struct's change; not with events behind the last */
 #define BRICKS_ON(event) (1u << (event)) /* of bricks_event_type, for bricks_plugin.events */
 
 /* cdef begin */

@@ -31,9 +31,23 @@ typedef enum {
   BRICKS_CLOSE_PARENT = 14
 } bricks_close_reason;
 
-/* 128 bytes. Index 0 of pairs: from whoever opened the session; 1: from the other side. */
+/* Whose packets they are, and what is seldom changed: lies apart, so that many sessions' counters
+ * stay in the caches. Index 0 of pairs: whoever opened the session; 1: the other side. */
+typedef struct bricks_flow {
+  uint64_t id; /* the session's: of this process, never used again */
+  uint64_t first_seen;
+  uint8_t address[2][16]; /* IPv4: the first four bytes */
+  uint16_t port[2];       /* big-endian; ICMP: 0, or identifier of echoes */
+  uint16_t vlan;          /* where the key has it */
+  uint16_t child_type;    /* a child's, as open_child was given; 0: it has packets */
+  uint32_t vni;
+  uint16_t application; /* bricks_protocol of bricks_protocols.h; 0: not known (yet) */
+  uint16_t output;      /* where its packets go: number of the brick's output */
+} bricks_flow;
+
+/* 64 bytes, one line of a cache. Index 0 of pairs: from whoever opened the session; 1: from the
+ * other side. */
 typedef struct bricks_session {
-  uint64_t id; /* of this process, never used again */
   uint64_t last_seen;
   uint64_t packets[2];
   uint64_t bytes[2]; /* of frames, on the wire */
@@ -41,16 +55,9 @@ typedef struct bricks_session {
   uint8_t close_reason;
   uint8_t protocol; /* 6 TCP, 17 UDP, 1 and 58 ICMP, ... */
   uint8_t ip_version;
-  uint16_t application; /* bricks_protocol of bricks_protocols.h; 0: not known (yet) */
-  uint16_t output;      /* where its packets go: number of the brick's output */
-  uint32_t owner_[2];   /* the host's */
-  uint64_t first_seen;
-  uint8_t address[2][16]; /* IPv4: the first four bytes */
-  uint16_t port[2];       /* big-endian; ICMP: 0, or identifier of echoes */
-  uint16_t vlan;          /* where the key has it */
-  uint16_t child_type;    /* a child's, as open_child was given; 0: it has packets */
-  uint32_t vni;
-  uint32_t owner2_[3]; /* the host's */
+  uint32_t owner_; /* the host's, like context_ */
+  const bricks_flow *flow;
+  void *context_;
 } bricks_session;
 
 #endif

@@ -225,15 +225,16 @@ const char* state_name(uint8_t state) {
 Decision Session::explain(const Batch& batch, Index packet, uint32_t outlets) const {
   const bricks_session* session = shared_->worker().manager().find(batch, packet);
   if (!session) return {{0}, "it has no session here: what plugins would say is not known"};
-  const uint32_t output = session->output < outlets ? session->output : 0;
-  std::string why = "session " + std::to_string(session->id) + ", " + state_name(session->state) +
-                    ", " + std::to_string(session->packets[0] + session->packets[1]) + " packets";
-  const SessionTrack& track = shared_->worker().manager().track(session->owner_[0]);
+  const uint32_t output = session->flow->output < outlets ? session->flow->output : 0;
+  std::string why = "session " + std::to_string(session->flow->id) + ", " +
+                    state_name(session->state) + ", " +
+                    std::to_string(session->packets[0] + session->packets[1]) + " packets";
+  const SessionTrack& track = shared_->worker().manager().track(entry_of(*session));
   if (track.queued || track.queue_drops) {
     why += ", " + std::to_string(track.queued) + " wait in queues, which have dropped " +
            std::to_string(track.queue_drops);
   }
-  if (session->owner_[1] & kFateDoomed) return {{}, why + "; a plugin has failed: it is dropped"};
+  if (session->owner_ & kFateDoomed) return {{}, why + "; a plugin has failed: it is dropped"};
   return {{output}, why + "; plugins may say otherwise of each packet"};
 }
 

@@ -14,7 +14,8 @@ bool ChildSessions::reserve(SessionExtra* extras, uint32_t first_entry) noexcept
   extras_ = extras;
   first_entry_ = first_entry;
   next_id_ = kFirstId;
-  return sessions_.reserve(kSessionChildrenMax) && waiting_.reserve(kRing);
+  return sessions_.reserve(kSessionChildrenMax) && flows_.reserve(kSessionChildrenMax) &&
+         waiting_.reserve(kRing);
 }
 
 bricks_session* ChildSessions::open(const bricks_session& parent, uint16_t type) noexcept {
@@ -27,18 +28,20 @@ bricks_session* ChildSessions::open(const bricks_session& parent, uint16_t type)
     return nullptr;
   }
   const uint32_t entry = first_entry_ + slot;
+  SessionFlow& flow = flows_[slot];
+  flow = {*parent.flow, entry};
+  flow.flow.id = next_id_++;
+  flow.flow.first_seen = parent.last_seen;
+  flow.flow.child_type = type;
   bricks_session& child = sessions_[slot];
   child = parent;
-  child.id = next_id_++;
-  child.first_seen = parent.last_seen;
+  child.flow = &flow.flow;
+  child.context_ = nullptr;
   std::memset(child.packets, 0, sizeof child.packets);
   std::memset(child.bytes, 0, sizeof child.bytes);
-  child.child_type = type;
-  child.owner_[0] = entry;
-  std::memset(child.owner2_, 0, sizeof child.owner2_);
   SessionExtra& extra = extras_[entry];
-  SessionExtra& above = extras_[parent.owner_[0]];
-  extra.parent = parent.owner_[0];
+  SessionExtra& above = extras_[entry_of(parent)];
+  extra.parent = entry_of(parent);
   extra.sibling = above.child;
   above.child = entry;
   ++count_;
@@ -47,12 +50,12 @@ bricks_session* ChildSessions::open(const bricks_session& parent, uint16_t type)
 }
 
 void ChildSessions::wait(const bricks_session& child, bricks_event_type type) noexcept {
-  const auto slot = static_cast<uint16_t>(child.owner_[0] - first_entry_);
-  waiting_[(first_ + waits_++) % kRing] = {child.id, slot, static_cast<uint16_t>(type)};
+  const auto slot = static_cast<uint16_t>(entry_of(child) - first_entry_);
+  waiting_[(first_ + waits_++) % kRing] = {child.flow->id, slot, static_cast<uint16_t>(type)};
 }
 
 bool ChildSessions::close(const bricks_session& child) noexcept {
-  SessionExtra& extra = extras_[child.owner_[0]];
+  SessionExtra& extra = extras_[entry_of(child)];
   if (extra.flags & (kExtraPending | kExtraClosing)) return false;
   extra.flags |= kExtraPending;
   wait(child, BRICKS_EVENT_CLOSING);
@@ -60,7 +63,7 @@ bool ChildSessions::close(const bricks_session& child) noexcept {
 }
 
 void ChildSessions::remove(const bricks_session& child) noexcept {
-  const uint32_t entry = child.owner_[0];
+  const uint32_t entry = entry_of(child);
   SessionExtra& extra = extras_[entry];
   uint32_t* link = &extras_[extra.parent].child;
   while (*link != entry) link = &extras_[*link].sibling;
@@ -79,7 +82,7 @@ bool ChildSessions::has(const bricks_session* session) const noexcept {
 }
 
 uint32_t ChildSessions::parent_of(const bricks_session& child) const noexcept {
-  return extras_[child.owner_[0]].parent;
+  return extras_[entry_of(child)].parent;
 }
 
 bricks_session* ChildSessions::take(bricks_event_type* type) noexcept {
@@ -89,7 +92,7 @@ bricks_session* ChildSessions::take(bricks_event_type* type) noexcept {
     --waits_;
     bricks_session& child = sessions_[next.slot];
     // It may have ended for another reason, and its place be another's.
-    if (child.id != next.id || !(extras_[child.owner_[0]].flags & kExtraLive)) continue;
+    if (child.flow->id != next.id || !(extras_[entry_of(child)].flags & kExtraLive)) continue;
     *type = static_cast<bricks_event_type>(next.type);
     return &child;
   }

@@ -5,6 +5,7 @@
 
 #include "mem/sparse_array.hh"
 #include "plugins/session_extra.hh"
+#include "sessions/session_flow.hh"
 
 namespace bricks {
 
@@ -39,6 +40,7 @@ class ChildSessions {
   SessionExtra* extras_ = nullptr;
   uint32_t first_entry_ = 0, free_ = 0, fresh_ = 0, count_ = 0;  // free_: slot + 1
   SparseArray<bricks_session> sessions_;
+  SparseArray<SessionFlow> flows_;
   SparseArray<Waiting> waiting_;
   void wait(const bricks_session& child, bricks_event_type type) noexcept;
   uint32_t first_ = 0, waits_ = 0;

@@ -37,54 +37,47 @@ void PluginManager::dispatch(std::span<bricks_event> events, Nanos now) noexcept
 
 // PACKET events alone, of sessions of one generation in which every plugin is as it was at first.
 bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
-  const uint32_t word = events[0].session->owner_[1] & kSettledMask;
+  const uint32_t word = events[0].session->owner_ & kSettledMask;
   if (!(word & kSettled)) return false;
   uint32_t odd = 0;
   for (const bricks_event& event : events) {
-    odd |= (event.session->owner_[1] & kSettledMask) ^ word;
+    odd |= (event.session->owner_ & kSettledMask) ^ word;
     odd |= event.type ^ uint32_t { BRICKS_EVENT_PACKET };
   }
   WorkerGeneration& generation = *slots_[word & kSlotMask];
   if (odd || generation.disabled) return false;
-  call_in_turn(generation, events, {});
+  for (bricks_event& event : events) event.context = &event.session->context_;
+  call_in_turn(generation, events);
   return true;
 }
 
-// For the first plugin that gets packets, as most lists have one only.
-EventContexts PluginManager::contexts() const noexcept {
-  const WorkerGeneration& generation = *slots_[current_];
-  const uint64_t packets = generation.by_event[BRICKS_EVENT_PACKET];
+PacketEvents PluginManager::packet_events() const noexcept {
   // A script on another thread is waited for once.
   const uint32_t most = scripts_ ? kBatchMax : kEventsTogether;
-  if (!packets) return {nullptr, 0, most};
-  return {generation.contexts.data() + lowest(packets),
-          static_cast<uint32_t>(generation.members.size()), most};
+  return {most, static_cast<uint16_t>(current_ | kSettled)};
 }
 
 void PluginManager::dispatch(const PlainWave& wave, Nanos now) noexcept {
-  WorkerGeneration& generation = *slots_[wave.owner & kSlotMask];
-  const bool alike = !(wave.differ & kSettledMask) && wave.owner & kSettled;
+  WorkerGeneration& generation = *slots_[wave.all & kSlotMask];
+  const bool alike = !((wave.all ^ wave.any) & kSettledMask) && wave.all & kSettled;
   if (!alike || generation.disabled) return dispatch(wave.events, now);
   now_ = now;
-  const bool current = (wave.owner & kSlotMask) == current_;
-  call_in_turn(generation, wave.events, current ? wave.contexts : EventContexts{});
+  call_in_turn(generation, wave.events);
   tell_children();
 }
 
-// Each plugin that gets packets. known: where the first one's contexts are in the events already.
-void PluginManager::call_in_turn(WorkerGeneration& generation, std::span<bricks_event> events,
-                                 const EventContexts& known) noexcept {
+// Each plugin that gets packets. The first one's contexts are in the events already.
+void PluginManager::call_in_turn(WorkerGeneration& generation,
+                                 std::span<bricks_event> events) noexcept {
   changed_ = false;
-  bool filled = known.at != nullptr;
   for (uint64_t left = generation.by_event[BRICKS_EVENT_PACKET]; left; left &= left - 1) {
     const uint32_t place = lowest(left);
-    if (!filled) {
+    if (place) {
       for (bricks_event& event : events) {
-        event.context = generation.context(event.session->owner_[0], place);
+        event.context = generation.context(event, place);
         __builtin_prefetch(event.context, 0, 2);
       }
     }
-    filled = false;
     call(generation, place, events);
     if (!changed_) continue;
     bricks_event* rest[kBatchMax];
@@ -97,9 +90,9 @@ void PluginManager::call_in_turn(WorkerGeneration& generation, std::span<bricks_
 void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
   bool slots[kPluginGenerationsMax] = {};
   for (const bricks_event& event : events) {
-    const uint32_t word = event.session->owner_[1];
+    const uint32_t word = event.session->owner_;
     slots[word & kSlotMask] = true;
-    if (!(word & kSettled)) __builtin_prefetch(&extra(*event.session), 1);
+    if (!(word & kSettled)) __builtin_prefetch(&extra(event), 1);
     if (word & kFateDoomed && event.packet) {
       ++interventions_;
       const_cast<bricks_packet_view*>(event.packet)->dropped = 1;
@@ -110,7 +103,7 @@ void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
     if (!slots[slot]) continue;
     uint32_t count = 0;
     for (bricks_event& event : events) {
-      if ((event.session->owner_[1] & kSlotMask) != slot) continue;
+      if ((event.session->owner_ & kSlotMask) != slot) continue;
       if (event.type == BRICKS_EVENT_CLOSING) end_children(*event.session);
       own[count++] = &event;
     }
@@ -122,7 +115,7 @@ void PluginManager::dispatch_some(std::span<bricks_event> events) noexcept {
 uint64_t PluginManager::candidates(WorkerGeneration& generation, bricks_event& event) noexcept {
   const uint64_t wanted = generation.wanted(event);
   if (event.type != BRICKS_EVENT_CLOSING) return wanted;
-  SessionExtra& session = extra(*event.session);
+  SessionExtra& session = extra(event);
   release_lock(generation, session);
   session.flags |= kExtraClosing;
   unsettle(*event.session);
@@ -134,11 +127,11 @@ uint64_t PluginManager::candidates(WorkerGeneration& generation, bricks_event& e
 bool PluginManager::is_due(WorkerGeneration& generation, bricks_event& event,
                            uint32_t place) noexcept {
   const uint64_t bit = uint64_t{1} << place;
-  if (event.session->owner_[1] & kSettled && event.type == BRICKS_EVENT_PACKET &&
+  if (event.session->owner_ & kSettled && event.type == BRICKS_EVENT_PACKET &&
       !generation.disabled) {
     return true;
   }
-  SessionExtra& session = extra(*event.session);
+  SessionExtra& session = extra(event);
   if (!(session.alive & bit)) return false;
   const bool closing = event.type == BRICKS_EVENT_CLOSING;
   if (!closing && session.owner && session.owner != place + 1) return false;
@@ -164,7 +157,7 @@ void PluginManager::run(WorkerGeneration& generation, std::span<bricks_event*> e
       if (!(masks[i] >> place & 1) || !is_due(generation, event, place)) continue;
       closing += event.type == BRICKS_EVENT_CLOSING;
       batch_[count] = event;
-      batch_[count++].context = generation.context(event.session->owner_[0], place);
+      batch_[count++].context = generation.context(event, place);
     }
     if (closing)
       generation.members[place].plugin->counts().add(PluginCount::closing_calls, closing);
@@ -173,10 +166,10 @@ void PluginManager::run(WorkerGeneration& generation, std::span<bricks_event*> e
   if (generation.disabled) return;
   const uint64_t packets = generation.by_event[BRICKS_EVENT_PACKET];
   for (bricks_event* event : events) {
-    if (event->type != BRICKS_EVENT_PACKET || event->session->owner_[1] & kSettled) continue;
-    const SessionExtra& session = extra(*event->session);
+    if (event->type != BRICKS_EVENT_PACKET || event->session->owner_ & kSettled) continue;
+    const SessionExtra& session = extra(*event);
     const bool plain = session.alive == generation.all && !session.owner;
-    if (plain && (session.called & packets) == packets) event->session->owner_[1] |= kSettled;
+    if (plain && (session.called & packets) == packets) event->session->owner_ |= kSettled;
   }
 }
 

@@ -12,7 +12,7 @@ void PluginManager::finish_detached(WorkerGeneration& generation, uint32_t place
     bricks_session& session = *events[detached_[i]].session;
     SessionExtra& known = extra(session);
     counts.add(PluginCount::detached);
-    void** context = generation.context(session.owner_[0], place);
+    void** context = generation.context(session, place);
     if (*context) {
       if (!generation.members[place].plugin->collects()) counts.add(PluginCount::ctx_leaks);
       free_context(generation, place, context);
@@ -46,7 +46,7 @@ void PluginManager::fail(WorkerGeneration& generation, uint32_t place,
   if (known.holder == place + 1) release_lock(generation, known);
   bool last = spec.max_errors <= 1;
   if (!last) {
-    uint8_t& errors = generation.errors_of(session.owner_[0], place);
+    uint8_t& errors = generation.errors_of(entry_of(session), place);
     known.flags |= kExtraErrors;
     last = ++errors >= spec.max_errors;
   }
@@ -57,7 +57,7 @@ void PluginManager::fail(WorkerGeneration& generation, uint32_t place,
     changed_ = true;
     plugin.counts().add(PluginCount::detached);
     if (known.owner == place + 1) plugin.counts().add(PluginCount::orphans);
-    void** context = generation.context(session.owner_[0], place);
+    void** context = generation.context(session, place);
     if (*context) free_context(generation, place, context);
   }
   if (known.flags & kExtraClosing) return;
@@ -83,7 +83,7 @@ void PluginManager::leave_out(WorkerGeneration& generation, uint32_t place,
 
 void PluginManager::apply_policy(OnError policy, bricks_event& event) noexcept {
   ++interventions_;
-  uint32_t& fate = event.session->owner_[1];
+  uint32_t& fate = event.session->owner_;
   if (policy == OnError::close) fate |= kFateKill | kFatePoisoned;
   if (policy != OnError::drop) return;
   fate |= kFateDoomed;
@@ -103,6 +103,7 @@ void PluginManager::tell_child(bricks_session& child, bricks_event_type type,
                                bricks_close_reason reason) noexcept {
   bricks_event event = {};
   event.session = &child;
+  event.entry_ = entry_of(child);
   event.type = static_cast<uint8_t>(type);
   if (type == BRICKS_EVENT_CLOSING) {
     event.reason = static_cast<uint16_t>(reason);
@@ -115,7 +116,7 @@ void PluginManager::tell_child(bricks_session& child, bricks_event_type type,
     end_session(child);
     child.state = BRICKS_SESSION_CLOSED;
     children_.remove(child);
-  } else if (child.owner_[1] & kFateKill) {
+  } else if (child.owner_ & kFateKill) {
     tell_child(child, BRICKS_EVENT_CLOSING, kill_reason(child));
   }
   counts_.children = children_.count();
@@ -131,7 +132,7 @@ void PluginManager::end_children(bricks_session& parent) noexcept {
 void PluginManager::tell_children() noexcept {
   bricks_event_type type;
   while (bricks_session* child = children_.take(&type)) {
-    const bool killed = child->owner_[1] & kFateKill;
+    const bool killed = child->owner_ & kFateKill;
     tell_child(*child, type, killed ? kill_reason(*child) : BRICKS_CLOSE_PLUGIN_KILL);
   }
 }

@@ -23,7 +23,7 @@ int HostCalls::find(const bricks_session* session, Place* found) noexcept {
     *found = {call.manager,
               call.generation,
               event.session,
-              &call.manager->extra(*session),
+              &call.manager->extra(event),
               &event,
               call.place,
               at};
@@ -32,7 +32,7 @@ int HostCalls::find(const bricks_session* session, Place* found) noexcept {
   if (!call.manager->children_.has(session)) return BRICKS_ENOCTX;
   const uint32_t parent = call.manager->children_.parent_of(*session);
   for (const bricks_event& event : call.events) {
-    if (event.session->owner_[0] != parent) continue;
+    if (event.entry_ != parent) continue;
     *found = {call.manager,
               call.generation,
               const_cast<bricks_session*>(session),
@@ -115,7 +115,7 @@ int HostCalls::add_group(bricks_session* session, uint32_t group, int direction)
   }
   known.group_directions[i] |= directions;
   ++found.manager->interventions_;
-  found.session->owner_[1] |= kFateGroups;
+  found.session->owner_ |= kFateGroups;
   return BRICKS_DONE;
 }
 
@@ -133,7 +133,7 @@ int HostCalls::remove_group(bricks_session* session, uint32_t group) noexcept {
     known.group[i] = known.group[i + 1];
     known.group_directions[i] = known.group_directions[i + 1];
   }
-  if (!known.group_count) found.session->owner_[1] &= ~uint32_t{kFateGroups};
+  if (!known.group_count) found.session->owner_ &= ~uint32_t{kFateGroups};
   return BRICKS_DONE;
 }
 
@@ -202,7 +202,8 @@ int HostCalls::set_output(bricks_session* session, uint32_t output) noexcept {
   if (output >= found.manager->outputs_) return BRICKS_ENOENT;
   if (locked(found)) return BRICKS_EBUSY;
   ++found.manager->interventions_;
-  found.session->output = static_cast<uint16_t>(output);
+  flow_of(*found.session).flow.output = static_cast<uint16_t>(output);
+  found.session->owner_ |= kSessionOutput;
   return BRICKS_DONE;
 }
 
@@ -210,9 +211,9 @@ int HostCalls::kill(bricks_session* session) noexcept {
   Place found;
   if (const int error = find(session, &found)) return error;
   if (found.extra->flags & kExtraClosing) return BRICKS_ESTATE;
-  if (found.session->child_type) found.manager->children_.close(*found.session);
+  if (found.session->flow->child_type) found.manager->children_.close(*found.session);
   ++found.manager->interventions_;
-  found.session->owner_[1] |= kFateKill;
+  found.session->owner_ |= kFateKill;
   return BRICKS_DONE;
 }
 
@@ -220,7 +221,7 @@ int HostCalls::open_child(bricks_session* parent, uint32_t type, bricks_session*
   Place found;
   if (const int error = find(parent, &found)) return error;
   if (!child || type == 0 || type > 65535) return BRICKS_EINVAL;
-  if (found.session->child_type) return BRICKS_ENOTSUP;  // children have none
+  if (found.session->flow->child_type) return BRICKS_ENOTSUP;  // children have none
   if (found.extra->flags & kExtraClosing) return BRICKS_ESTATE;
   if (locked(found)) return BRICKS_EBUSY;
   PluginManager& manager = *found.manager;
@@ -235,7 +236,7 @@ int HostCalls::open_child(bricks_session* parent, uint32_t type, bricks_session*
 int HostCalls::close_child(bricks_session* child) noexcept {
   Place found;
   if (const int error = find(child, &found)) return error;
-  if (!found.session->child_type) return BRICKS_EINVAL;
+  if (!found.session->flow->child_type) return BRICKS_EINVAL;
   return found.manager->children_.close(*found.session) ? BRICKS_DONE : BRICKS_ESTATE;
 }
 
@@ -266,8 +267,8 @@ int HostCalls::community_id(const bricks_event* event, char* text) noexcept {
   const bricks_packet_view* packet = event->packet;
   CommunityFlow flow{};
   for (int i = 0; i < 2; ++i) {
-    flow.address[i] = session.address[i];
-    flow.port[i] = load_be16(reinterpret_cast<const uint8_t*>(&session.port[i]));
+    flow.address[i] = session.flow->address[i];
+    flow.port[i] = load_be16(reinterpret_cast<const uint8_t*>(&session.flow->port[i]));
   }
   flow.ip_version = session.ip_version;
   flow.protocol = session.protocol;

@@ -169,15 +169,15 @@ local session = {}
 local text = ffi.new('char[64]')
 local function address(s, side)
   if s.ip_version == 4 then
-    local a = s.address[side]
+    local a = s.flow.address[side]
     return format('%d.%d.%d.%d', a[0], a[1], a[2], a[3])
   elseif s.ip_version == 6 then
-    return cstring(C.inet_ntop(10, s.address[side], text, 64)) -- 10: AF_INET6
+    return cstring(C.inet_ntop(10, s.flow.address[side], text, 64)) -- 10: AF_INET6
   end
   return ''
 end
 local function port(s, side)
-  return rshift(bswap(s.port[side]), 16)
+  return rshift(bswap(s.flow.port[side]), 16)
 end
 -- Who opened it is the source.
 function session.source_address(s)
@@ -199,7 +199,7 @@ function session.close_name(s)
   return close_names[s.close_reason]
 end
 function session.application_name(s)
-  return protocol_names[s.application]
+  return protocol_names[s.flow.application]
 end
 
 local function host()
@@ -307,7 +307,12 @@ end
 
 ffi.metatype('bricks_event', {__index = event})
 ffi.metatype('bricks_packet_view', {__index = packet})
-ffi.metatype('bricks_session', {__index = session})
+-- What is of its flow is the session's, too: s.id, s.application.
+ffi.metatype('bricks_session', {
+  __index = function(s, key)
+    return session[key] or s.flow[key]
+  end,
+})
 
 -- The process --------------------------------------------------------------------------------
 

@@ -98,8 +98,8 @@ void PluginManager::let_go() noexcept {
 
 void PluginManager::begin_session(bricks_session& session) noexcept {
   if (!slots_[current_]->running) renew();
-  const bool child = children_.is_child_entry(session.owner_[0]);
-  const uint32_t slot = child ? session.owner_[1] & kSlotMask : current_;
+  const bool child = children_.is_child_entry(entry_of(session));
+  const uint32_t slot = child ? session.owner_ & kSlotMask : current_;
   SessionExtra& known = extra(session);
   const SessionExtra before = known;
   known = SessionExtra{};
@@ -107,8 +107,7 @@ void PluginManager::begin_session(bricks_session& session) noexcept {
   known.sibling = before.sibling;
   known.alive = slots_[slot]->all;
   known.flags = kExtraLive;
-  session.owner_[1] = slot;
-  session.owner2_[0] = 0;
+  session.owner_ = slot;
   ++slots_[slot]->sessions;
 }
 
@@ -116,7 +115,7 @@ void PluginManager::end_session(bricks_session& session) noexcept {
   SessionExtra& known = extra(session);
   WorkerGeneration& generation = generation_of(session);
   for (uint32_t place = 0; place < generation.members.size(); ++place) {
-    void** context = generation.context(session.owner_[0], place);
+    void** context = generation.context(session, place);
     if (!*context) continue;
     // What failed could not free it; the rest has forgotten.
     if (known.alive >> place & 1 && !generation.members[place].plugin->collects()) {
@@ -126,7 +125,7 @@ void PluginManager::end_session(bricks_session& session) noexcept {
   }
   if (known.flags & kExtraErrors) {
     for (uint32_t place = 0; place < generation.members.size(); ++place) {
-      generation.errors_of(session.owner_[0], place) = 0;
+      generation.errors_of(entry_of(session), place) = 0;
     }
   }
   Metadata::Garbage garbage;

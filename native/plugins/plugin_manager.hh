@@ -1,9 +1,9 @@
 // Who is called for which event of which session, in which order; what plugins may do to a session.
 // It knows nothing of how events come about. One for each worker, whose thread it belongs to.
 //
-// Sessions are named by their entry number, which whoever makes them puts into
-// bricks_session.owner_[0]; owner_[1] and owner2_[0] are this manager's, owner2_[1] and [2] are
-// not.
+// Sessions are named by their entry number (SessionFlow, bricks_event.entry_). The lower half of
+// bricks_session.owner_ but for kSessionOutput and kSessionApplication, and context_ are this
+// manager's; context_ is what the first plugin of the list keeps.
 #pragma once
 
 #include <memory>
@@ -45,22 +45,22 @@ class PluginManager {
   uint32_t events() const noexcept { return events_; }
   uint32_t protocols() const noexcept { return protocols_; }
   bool scripts() const noexcept { return scripts_ != 0; }  // on threads of their own
-  // A session begins: before its first event. Its owner_[0] is set.
+  // A session begins: before its first event. Its `flow` is set.
   void begin_session(bricks_session& session) noexcept;
   // It is over, after CLOSING: metadata are freed, what is left in contexts leaks.
   void end_session(bricks_session& session) noexcept;
 
   // Each plugin in order gets those of the events that it is to see. A session comes up once in
-  // `events`, CLOSING only once in its life. What came of it: packet.dropped, session.output, the
+  // `events`, CLOSING only once in its life. What came of it: packet.dropped, flow->output, the
   // SessionFate bits. Events of child sessions follow by themselves. `now`: for locks.
   void dispatch(std::span<bricks_event> events, Nanos now) noexcept;
-  EventContexts contexts() const noexcept;
+  PacketEvents packet_events() const noexcept;
   void dispatch(const PlainWave& wave, Nanos now) noexcept;
   // How often a plugin has done something to a packet or a session that verdicts depend on.
   uint64_t interventions() const noexcept { return interventions_; }
 
   static bricks_close_reason kill_reason(const bricks_session& session) noexcept {
-    return session.owner_[1] & kFatePoisoned ? BRICKS_CLOSE_POISONED : BRICKS_CLOSE_PLUGIN_KILL;
+    return session.owner_ & kFatePoisoned ? BRICKS_CLOSE_POISONED : BRICKS_CLOSE_PLUGIN_KILL;
   }
   // With kFateGroups: numbers of the groups that packets of that direction belong to; returns how
   // many, kSessionGroupsMax at most.
@@ -72,16 +72,16 @@ class PluginManager {
  private:
   friend class HostCalls;  // plugins/host_calls.hh: what bricks_host's functions do
   PluginManager() = default;
-  SessionExtra& extra(const bricks_session& s) const noexcept { return extras_[s.owner_[0]]; }
+  SessionExtra& extra(const bricks_session& s) const noexcept { return extras_[entry_of(s)]; }
+  SessionExtra& extra(const bricks_event& event) const noexcept { return extras_[event.entry_]; }
   WorkerGeneration& generation_of(const bricks_session& session) const noexcept {
-    return *slots_[session.owner_[1] & kSlotMask];
+    return *slots_[session.owner_ & kSlotMask];
   }
   void renew() noexcept;
   bool adopt() noexcept;
   void let_go() noexcept;
   bool dispatch_settled(std::span<bricks_event> events) noexcept;
-  void call_in_turn(WorkerGeneration& generation, std::span<bricks_event> events,
-                    const EventContexts& known) noexcept;
+  void call_in_turn(WorkerGeneration& generation, std::span<bricks_event> events) noexcept;
   void dispatch_some(std::span<bricks_event> events) noexcept;
   void run(WorkerGeneration& generation, std::span<bricks_event*> events, uint32_t from) noexcept;
   uint64_t candidates(WorkerGeneration& generation, bricks_event& event) noexcept;
@@ -94,7 +94,7 @@ class PluginManager {
   void release_lock(WorkerGeneration& generation, SessionExtra& session) noexcept;
   void free_context(WorkerGeneration& generation, uint32_t place, void** context) noexcept;
   void free_value(const bricks_session& session, const Metadata::Garbage& garbage) noexcept;
-  void unsettle(bricks_session& session) noexcept { session.owner_[1] &= ~kSettled; }
+  void unsettle(bricks_session& session) noexcept { session.owner_ &= ~kSettled; }
   void tell_child(bricks_session& child, bricks_event_type type,
                   bricks_close_reason reason) noexcept;
   void end_children(bricks_session& parent) noexcept;

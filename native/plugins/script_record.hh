@@ -23,7 +23,13 @@ enum ScriptFlag : uint8_t {
 enum ScriptVerdict : uint32_t { kScriptDrop = 1 };
 
 struct ScriptRecord {
-  bricks_session session;  // the host's fields are 0
+  // As bricks_session begins, and bricks_flow.
+  uint64_t last_seen;
+  uint64_t packets[2], bytes[2];
+  uint8_t state, close_reason, session_protocol, ip_version;
+  uint32_t zero;
+  bricks_flow flow;
+  uint64_t zeros[2];
   // The event.
   uint64_t offset;
   uint32_t length;
@@ -42,6 +48,8 @@ struct ScriptRecord {
   uint32_t verdict;  // written back: ScriptVerdict
 };
 static_assert(sizeof(ScriptRecord) == 192 && offsetof(ScriptRecord, timestamp) == 160);
+static_assert(offsetof(ScriptRecord, flow) == offsetof(bricks_session, flow) &&
+              offsetof(ScriptRecord, zero) == offsetof(bricks_session, owner_));
 
 // Every field by name, for the test of the other side's layout.
 struct ScriptRecordField {
@@ -49,26 +57,26 @@ struct ScriptRecordField {
   uint32_t at, size;
 };
 inline constexpr ScriptRecordField kScriptRecordFields[] = {
-#define SESSION(name) \
-  { #name, offsetof(bricks_session, name), sizeof(bricks_session::name) }
+#define FLOW(name) \
+  { #name, offsetof(ScriptRecord, flow) + offsetof(bricks_flow, name), sizeof(bricks_flow::name) }
 #define OWN(name) \
   { #name, offsetof(ScriptRecord, name), sizeof(ScriptRecord::name) }
-    SESSION(id),
-    SESSION(last_seen),
-    SESSION(packets),
-    SESSION(bytes),
-    SESSION(state),
-    SESSION(close_reason),
-    {"session_protocol", offsetof(bricks_session, protocol), 1},
-    SESSION(ip_version),
-    SESSION(application),
-    SESSION(output),
-    SESSION(first_seen),
-    SESSION(address),
-    SESSION(port),
-    SESSION(vlan),
-    SESSION(child_type),
-    SESSION(vni),
+    OWN(last_seen),
+    OWN(packets),
+    OWN(bytes),
+    OWN(state),
+    OWN(close_reason),
+    OWN(session_protocol),
+    OWN(ip_version),
+    FLOW(id),
+    FLOW(first_seen),
+    FLOW(address),
+    FLOW(port),
+    FLOW(vlan),
+    FLOW(child_type),
+    FLOW(vni),
+    FLOW(application),
+    FLOW(output),
     OWN(offset),
     OWN(length),
     OWN(type),
@@ -92,7 +100,7 @@ inline constexpr ScriptRecordField kScriptRecordFields[] = {
     OWN(packet_direction),
     OWN(verdict),
 #undef OWN
-#undef SESSION
+#undef FLOW
 };
 
 }  // namespace bricks

@@ -86,9 +86,10 @@ void ScriptRing::copy(const bricks_event& event, const uint8_t* from, uint32_t a
                       uint8_t flags) noexcept {
   const uint32_t slot = static_cast<uint32_t>(posted_) & mask_;
   ScriptRecord& record = records_[slot];
-  record.session = *event.session;
-  record.session.owner_[0] = record.session.owner_[1] = 0;
-  std::memset(record.session.owner2_, 0, sizeof record.session.owner2_);
+  std::memcpy(static_cast<void*>(&record), event.session, offsetof(bricks_session, owner_));
+  record.zero = 0;
+  record.flow = *event.session->flow;
+  record.zeros[0] = record.zeros[1] = 0;
   record.offset = event.offset;
   record.length = event.length;
   record.type = event.type;
@@ -133,10 +134,9 @@ uint32_t ScriptRing::post(std::span<const bricks_event> events, const ScriptWant
   uint32_t count = 0;
   for (; count < events.size() && posted_ - done_ <= mask_; ++count) {
     if (count + kAhead < events.size()) {
-      const auto* session = reinterpret_cast<const uint8_t*>(events[count + kAhead].session);
       auto* record = reinterpret_cast<uint8_t*>(&records_[(posted_ + kAhead) & mask_]);
-      __builtin_prefetch(session);
-      __builtin_prefetch(session + 64);
+      __builtin_prefetch(events[count + kAhead].session);
+      __builtin_prefetch(events[count + kAhead / 2].session->flow);
       __builtin_prefetch(record, 1);
       __builtin_prefetch(record + 64, 1);
       __builtin_prefetch(record + 128, 1);

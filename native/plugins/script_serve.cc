@@ -132,9 +132,9 @@ int ScriptWorker::community_id(ScriptRequest* request, const bricks_event& event
 // Children are known to the script by their id. One that is over has another id there, or none:
 // the manager never gives their memory back.
 bricks_session* ScriptWorker::session_of(uint64_t id, const bricks_event& event) const noexcept {
-  if (id == event.session->id) return event.session;
+  if (id == event.session->flow->id) return event.session;
   for (auto known = children_.rbegin(); known != children_.rend(); ++known) {
-    if (known->first == id) return known->second->id == id ? known->second : nullptr;
+    if (known->first == id) return known->second->flow->id == id ? known->second : nullptr;
   }
   return nullptr;
 }
@@ -142,7 +142,7 @@ bricks_session* ScriptWorker::session_of(uint64_t id, const bricks_event& event)
 int ScriptWorker::open_child(ScriptRequest* request, bricks_session* parent) noexcept {
   if (children_.size() >= children_kept_) {
     std::erase_if(children_, [](const auto& known) {
-      return known.second->id != known.first || known.second->state == BRICKS_SESSION_CLOSED;
+      return known.second->flow->id != known.first || known.second->state == BRICKS_SESSION_CLOSED;
     });
     if (children_.size() >= kScriptChildrenMax) return BRICKS_ENOMEM;
     children_kept_ =
@@ -151,8 +151,8 @@ int ScriptWorker::open_child(ScriptRequest* request, bricks_session* parent) noe
   bricks_session* made = nullptr;
   const int code = host_.calls()->open_child(parent, number_of(request->a), &made);
   if (code != BRICKS_DONE) return code;
-  children_.push_back({made->id, made});
-  request->a = static_cast<int64_t>(made->id);
+  children_.push_back({made->flow->id, made});
+  request->a = static_cast<int64_t>(made->flow->id);
   return BRICKS_DONE;
 }
 

@@ -170,7 +170,7 @@ int ScriptWorker::tell(bricks_event* events, uint32_t count, uint32_t* at,
   for (; some < count && !later_->empty() && result == 0; some += result == 0) {
     *at = some;
     ScriptLater::Entry entry;
-    while (result == 0 && later_->take(events[some].session->id, &entry))
+    while (result == 0 && later_->take(events[some].session->flow->id, &entry))
       result = apply(entry, events[some]);
   }
   if (result == 0) some = count;

@@ -8,13 +8,13 @@
 
 namespace bricks {
 
-// Low byte of bricks_session.owner_[1].
+// Low byte of bricks_session.owner_.
 inline constexpr uint32_t kSlotMask = 0x7f;  // slot of the session's generation
 inline constexpr uint32_t kSettled = 0x80;   // every plugin gets its packets: nothing to look up
 inline constexpr uint32_t kSettledMask = 0xff;
 static_assert(kPluginGenerationsMax <= kSlotMask + 1);
 
-// Of bricks_session.owner_[1], for the worker to see at a glance. The low byte is the manager's.
+// Of bricks_session.owner_, for the worker to see at a glance. The low byte is the manager's.
 enum SessionFate : uint32_t {
   kFateGroups = 1u << 8,     // groups() has some
   kFateKill = 1u << 9,       // to be closed once this packet's events are through: kill_reason()

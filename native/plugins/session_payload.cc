@@ -63,15 +63,15 @@ Status SessionPayload::create(const PayloadOptions& options, uint32_t entries,
   return status;
 }
 
-void SessionPayload::begin(bricks_session& session) noexcept { parts_[session.owner_[0]] = {}; }
+void SessionPayload::begin(bricks_session& session) noexcept { parts_[entry_of(session)] = {}; }
 
 // A session that somebody may want payload or records of.
 void SessionPayload::open(bricks_session& session, Parts& parts) noexcept {
   parts.asked = true;
   if (session.protocol == kTcp) parts.stream = streams_->open();
   if (identifies(*plugins_) && (session.protocol == kTcp || session.protocol == kUdp)) {
-    parts.inspector = inspectors_->open(session.protocol, host_order(session.port[0]),
-                                        host_order(session.port[1]));
+    parts.inspector = inspectors_->open(session.protocol, host_order(session.flow->port[0]),
+                                        host_order(session.flow->port[1]));
   }
 }
 
@@ -79,7 +79,8 @@ void SessionPayload::packet(bricks_event& event, PluginManager& plugins, Nanos n
   bricks_session& session = *event.session;
   const bricks_packet_view& view = *event.packet;
   if (view.protocol != session.protocol) return;  // an ICMP error about it
-  Parts& parts = parts_[session.owner_[0]];
+  entry_ = event.entry_;
+  Parts& parts = parts_[entry_];
   plugins_ = &plugins;
   // Who only asks what a session speaks is done with it once that is known.
   const bool read = plugins.events() & BRICKS_ON(BRICKS_EVENT_PROTOCOL);
@@ -97,7 +98,7 @@ void SessionPayload::packet(bricks_event& event, PluginManager& plugins, Nanos n
 }
 
 void SessionPayload::tcp(bricks_event& event) noexcept {
-  Parts& parts = parts_[session_->owner_[0]];
+  Parts& parts = parts_[entry_];
   streams::TcpSegment segment;
   if (!parts.stream || event.packet->stale || !read_segment(*event.packet, &segment)) return;
   if (options_.streams.hole_timeout) streams_->expire(parts.stream, segment.time, *this);
@@ -113,7 +114,8 @@ void SessionPayload::tcp(bricks_event& event) noexcept {
 }
 
 void SessionPayload::finish(bricks_session& session, PluginManager& plugins, Nanos now) noexcept {
-  Parts& parts = parts_[session.owner_[0]];
+  entry_ = entry_of(session);
+  Parts& parts = parts_[entry_];
   plugins_ = &plugins;
   session_ = &session;
   packet_ = nullptr;
@@ -128,6 +130,7 @@ void SessionPayload::give(bricks_event_type type, uint8_t direction, uint64_t of
   if (!(plugins_->events() & BRICKS_ON(type))) return;
   bricks_event event = {};
   event.session = session_;
+  event.entry_ = entry_;
   event.packet = packet_;
   event.data = data;
   event.offset = offset;
@@ -141,7 +144,7 @@ void SessionPayload::give(bricks_event_type type, uint8_t direction, uint64_t of
 void SessionPayload::payload(uint32_t direction, uint64_t offset, std::span<const uint8_t> bytes) {
   const auto side = static_cast<uint8_t>(direction);
   give(BRICKS_EVENT_PAYLOAD, side, offset, bytes.data(), static_cast<uint32_t>(bytes.size()), 0);
-  Parts& parts = parts_[session_->owner_[0]];
+  Parts& parts = parts_[entry_];
   if (!parts.inspector || parts.inspected) return;
   parts.inspected = !inspectors_->stream(parts.inspector, side, offset, bytes, *this);
 }
@@ -151,7 +154,7 @@ void SessionPayload::gap(uint32_t direction, uint64_t offset, uint64_t length,
   const auto side = static_cast<uint8_t>(direction);
   const auto bytes = static_cast<uint32_t>(std::min<uint64_t>(length, UINT32_MAX));
   give(BRICKS_EVENT_GAP, side, offset, nullptr, bytes, static_cast<uint16_t>(gap_reason(reason)));
-  Parts& parts = parts_[session_->owner_[0]];
+  Parts& parts = parts_[entry_];
   if (!parts.inspector || parts.inspected) return;
   parts.inspected = !inspectors_->gap(parts.inspector, side, offset, length, *this);
 }
@@ -170,16 +173,20 @@ void SessionPayload::end(uint32_t direction, uint64_t offset, streams::EndReason
   } else if (reason == streams::EndReason::cap) {
     give(BRICKS_EVENT_GAP, side, offset, nullptr, 0, BRICKS_GAP_CAP);
   }
-  Parts& parts = parts_[session_->owner_[0]];
+  Parts& parts = parts_[entry_];
   if (parts.inspector && !parts.inspected) inspectors_->finish(parts.inspector, side, *this);
 }
 
-void SessionPayload::identified(uint8_t protocol) noexcept { session_->application = protocol; }
+void SessionPayload::identified(uint8_t protocol) noexcept {
+  flow_of(*session_).flow.application = protocol;
+  session_->owner_ |= kSessionApplication;
+}
 
 void SessionPayload::record(uint8_t protocol, uint8_t kind, const void* record,
                             uint8_t direction) noexcept {
   bricks_event event = {};
   event.session = session_;
+  event.entry_ = entry_;
   event.packet = packet_;
   event.data = record;
   event.type = BRICKS_EVENT_PROTOCOL;

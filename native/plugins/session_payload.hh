@@ -79,6 +79,7 @@ class SessionPayload final : private streams::Sink, private Sink {
   // Of the call under way.
   PluginManager* plugins_ = nullptr;
   bricks_session* session_ = nullptr;
+  uint32_t entry_ = 0;  // its
   const bricks_packet_view* packet_ = nullptr;
   Nanos now_ = 0;
 };

@@ -98,8 +98,8 @@ void SessionWorker::plain(const PlainWave& wave) noexcept {
   } else if (read) {
     packets(wave.events);
   }
-  const bool marked = ((wave.owner | wave.differ) & kFates) != 0;
-  const bool told = wave.outputs || (wave.applications && identifies());
+  const bool marked = (wave.any & kFates) != 0;
+  const bool told = wave.any & kSessionOutput || (wave.any & kSessionApplication && identifies());
   if (__builtin_expect(!read && !marked && !told && plugins_->interventions() == before, 1)) {
     std::copy(wave.places.begin(), wave.places.end(), pass_ + passing_);
     passing_ += static_cast<uint32_t>(wave.places.size());
@@ -121,7 +121,7 @@ void SessionWorker::write_passing() noexcept {
 void SessionWorker::look_at_fates(std::span<bricks_event> events) noexcept {
   for (bricks_event& event : events) {
     bricks_session& session = *event.session;
-    if (__builtin_expect(session.owner_[1] & kFateKill, 0)) {
+    if (__builtin_expect(session.owner_ & kFateKill, 0)) {
       manager_->close(session, PluginManager::kill_reason(session), event.packet);
     }
   }
@@ -135,10 +135,10 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
     const bricks_packet_view& view = manager_->view(i);
     const bricks_session& of = manager_->session(entry);
     const bool plain =
-        manager_->place(i) == PacketPlace::session && !view.dropped && !(of.owner_[1] & kFates);
+        manager_->place(i) == PacketPlace::session && !view.dropped && !(of.owner_ & kFates);
     if (__builtin_expect(plain, 1)) {
-      made = {entry,        of.output,      false, false,
-              Drop::plugin, view.direction, 0,     static_cast<uint8_t>(of.application)};
+      made = {entry,        of.flow->output, false, false,
+              Drop::plugin, view.direction,  0,     static_cast<uint8_t>(of.flow->application)};
       continue;
     }
     made = {};
@@ -146,16 +146,16 @@ void SessionWorker::settled(std::span<const Index> places) noexcept {
     made.direction = view.direction;
     if (made.session) {
       const bricks_session& session = manager_->session(made.session);
-      made.output = session.output;
-      made.application = static_cast<uint8_t>(session.application);
-      if (__builtin_expect(session.owner_[1] & kFateGroups, 0)) {
+      made.output = session.flow->output;
+      made.application = static_cast<uint8_t>(session.flow->application);
+      if (__builtin_expect(session.owner_ & kFateGroups, 0)) {
         made.grouped = true;
         ++manager_->track(entry).queued;
         kept_[kept_count_++] = entry;
         made.group_count =
             static_cast<uint8_t>(plugins_->groups(session, view.direction, groups_[i]));
       }
-      made.dropped = view.dropped || session.owner_[1] & kFateDoomed;
+      made.dropped = view.dropped || session.owner_ & kFateDoomed;
       made.reason = Drop::plugin;
     }
     const PacketPlace place = manager_->place(i);

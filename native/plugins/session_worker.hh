@@ -76,7 +76,7 @@ class SessionWorker final : private SessionSink {
   void began(bricks_session& session) noexcept override;
   void lifecycle(std::span<bricks_event> events) noexcept override;
   void packets(std::span<bricks_event> events) noexcept override;
-  EventContexts contexts() noexcept override { return plugins_->contexts(); }
+  PacketEvents packet_events() noexcept override { return plugins_->packet_events(); }
   void plain(const PlainWave& wave) noexcept override;
   void settled(std::span<const Index> places) noexcept override;
   void over(bricks_session& session) noexcept override;

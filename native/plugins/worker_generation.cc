@@ -1,6 +1,8 @@
 // A generation comes to a worker and leaves it.
 #include "plugins/worker_generation.hh"
 
+#include <algorithm>
+
 #include "plugins/crash_report.hh"
 #include "plugins/plugin_call.hh"
 
@@ -12,7 +14,8 @@ Status WorkerGeneration::reserve(std::shared_ptr<const PluginGeneration> generat
   const uint64_t count = of->plugins.size();
   bool counts_errors = false;
   for (const auto& plugin : of->plugins) counts_errors |= plugin->spec().max_errors > 1;
-  if (!contexts.reserve(entries * count) || (counts_errors && !errors.reserve(entries * count))) {
+  if (!contexts.reserve(entries * (std::max<uint64_t>(count, 1) - 1)) ||
+      (counts_errors && !errors.reserve(entries * count))) {
     return system_error("memory for the contexts of plugins", errno);
   }
   for (const auto& plugin : of->plugins) {

@@ -5,6 +5,7 @@
 #include "mem/sparse_array.hh"
 #include "plugins/plugin_list.hh"
 #include "plugins/session_extra.hh"
+#include "sessions/session_flow.hh"
 
 namespace bricks {
 
@@ -32,8 +33,15 @@ struct WorkerGeneration {
     if (event.type != BRICKS_EVENT_PROTOCOL) return by_type;
     return event.protocol < 32 ? by_type & by_protocol[event.protocol] : 0;
   }
-  void** context(uint32_t entry, uint32_t place) const noexcept {
-    return &contexts[uint64_t{entry} * members.size() + place];
+  void** context(const bricks_event& event, uint32_t place) const noexcept {
+    return place ? other_context(event.entry_, place) : &event.session->context_;
+  }
+  void** context(bricks_session& session, uint32_t place) const noexcept {
+    return place ? other_context(entry_of(session), place) : &session.context_;
+  }
+  // Of any but the first plugin.
+  void** other_context(uint32_t entry, uint32_t place) const noexcept {
+    return &contexts[uint64_t{entry} * (members.size() - 1) + place - 1];
   }
   uint8_t& errors_of(uint32_t entry, uint32_t place) const noexcept {
     return errors[uint64_t{entry} * members.size() + place];
@@ -49,7 +57,7 @@ struct WorkerGeneration {
   uint64_t by_protocol[32] = {};
   uint32_t events = 0, protocols = 0, scripts = 0;  // scripts: how many it waits for
   uint64_t sessions = 0;                            // live
-  SparseArray<void*> contexts;
+  SparseArray<void*> contexts;                      // of all but the first
   SparseArray<uint8_t> errors;
 };
 

@@ -1,6 +1,8 @@
 // Packets as plugins see them (abi/bricks_event.h).
 #pragma once
 
+#include <bit>
+
 #include "abi/bricks_event.h"
 #include "sessions/tcp_tracker.hh"
 #include "wire/bytes.hh"
@@ -25,39 +27,63 @@ inline uint32_t decoded_as(const Packet& packet) noexcept {
   return load<uint32_t>(reinterpret_cast<const uint8_t*>(&packet.network));
 }
 
-// The same as view_packet() makes, and the direction as if whoever is first in the flow's key had
-// opened it, for most packets: decoded as usual, IPv4 without options, TCP or UDP whose length is
-// that of the IP packet, all of it captured. False: it is not that.
-inline bool view_plain(const Packet& packet, bricks_packet_view* view) noexcept {
-  constexpr uint32_t kIp = 14, kTransport = 34, kUdp = 17, kTcp = 6;
-  constexpr uint64_t kPlaces = kIp | kTransport << 16;
-  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24, kDirection = 1u << 24;
+inline constexpr uint8_t kTcpProtocol = 6, kUdpProtocol = 17;
+
+// Of a packet that is as most are.
+struct PlainPacket {
+  const uint8_t* payload;  // null: there is none
+  uint32_t payload_length;
+  uint32_t payload_at;
+};
+
+// Is it decoded as usual, IPv4 without options, of that protocol (TCP or UDP) with the length that
+// the IP packet has, all of it captured?
+template <uint8_t kProtocol>
+inline __attribute__((always_inline)) bool see_plain(const Packet& packet,
+                                                     PlainPacket* seen) noexcept {
+  constexpr uint32_t kIp = 14, kTransport = 34;
+  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24;
   const uint8_t* data = packet.data;
-  const uint32_t length = packet.length, unusual = decoded_as(packet) ^ kUsualPacket;
-  if ((unusual & ~kReverse) || length < kTransport + 20 || data[kIp] != 0x45) return false;
-  const uint32_t direction = unusual / (kReverse / kDirection);
+  const uint32_t length = packet.length;
+  if ((decoded_as(packet) ^ kUsualPacket) & ~kReverse || length < kTransport + 20 ||
+      data[kIp] != 0x45 || data[kIp + 9] != kProtocol) {
+    return false;
+  }
   const uint32_t bytes = load_be16(data + kIp + 2) - 20u;  // of TCP or UDP
   if (bytes > length - kTransport) return false;
-  const auto write = [&](uint64_t places, uint32_t kind) __attribute__((always_inline)) {
-    view->data = data;
-    view->timestamp = packet.timestamp;
-    view->length = view->wire_length = length;
-    store_eight(&view->network, kPlaces | places);
-    store_eight(&view->ip_version, (4 | kind | direction));
-    store_eight(&view->duplicate, 0);
-    return true;
-  };
-  const uint32_t protocol = data[kIp + 9];
-  if (protocol == kUdp) {
-    const uint64_t payload = bytes - 8;
+  if (kProtocol == kUdpProtocol) {
     if (bytes <= 8 || load_be16(data + kTransport + 4) != bytes) return false;
-    return write((kTransport + 8) * (uint64_t{1} << 32) | payload << 48, kUdp << 8);
+    *seen = {data + kTransport + 8, bytes - 8, kTransport + 8};
+    return true;
   }
-  if (protocol != kTcp) return false;
   const uint32_t header = data[kTransport + 12] >> 2 & 60;
   if (header < 20 || header > bytes) return false;
-  const uint64_t payload = bytes - header, at = payload ? kTransport + header : 0;
-  return write(at << 32 | payload << 48, kTcp << 8 | data[kTransport + 13] << 16);
+  const uint32_t at = header == bytes ? 0 : kTransport + header;
+  *seen = {at ? data + at : nullptr, bytes - header, at};
+  return true;
+}
+
+// 1: from whoever is second in the flow's key, where the first has opened the session (`second` 0).
+inline uint32_t direction_of(const Packet& packet, uint32_t second) noexcept {
+  constexpr uint32_t kShift = std::countr_zero(uint32_t{kPacketReverse});
+  return (uint32_t{packet.flags} >> kShift ^ second) & 1;
+}
+
+// The same as view_packet() makes, and the direction, of what see_plain() has seen.
+template <uint8_t kProtocol>
+inline __attribute__((always_inline)) void view_plain(const Packet& packet, const PlainPacket& seen,
+                                                      uint32_t direction,
+                                                      bricks_packet_view* view) noexcept {
+  constexpr uint64_t kPlaces = 14 | 34 << 16;
+  const uint32_t flags = kProtocol == kTcpProtocol ? packet.data[34 + 13] : 0;
+  view->data = packet.data;
+  view->timestamp = packet.timestamp;
+  view->length = packet.length;
+  view->wire_length = packet.length;
+  store_eight(&view->network,
+              kPlaces | uint64_t{seen.payload_at} << 32 | uint64_t{seen.payload_length} << 48);
+  store_eight(&view->ip_version, (4 | uint32_t{kProtocol} << 8 | flags << 16 | direction << 24));
+  store_eight(&view->duplicate, 0);
 }
 
 inline bool is_icmp_error(const Batch& batch, Index packet) noexcept {

@@ -13,29 +13,30 @@ namespace bricks {
 
 namespace {
 
-constexpr uint8_t kTcp = 6;
+constexpr uint8_t kTcp = kTcpProtocol, kUdp = kUdpProtocol;
 // How many packets ahead lines are asked for, while there is enough to do.
 constexpr uint32_t kPlainAhead = 24;
 static_assert(kPlainAhead <= kSessionAhead);
 
-// bricks_session.owner_[1]: the lower half is the sink's, the upper one says in which run it was
-// met last.
-struct OwnerWord {
-  uint16_t sink, mark;
-};
+// Of bricks_session, as one word: state, close_reason, protocol and ip_version, then owner_, whose
+// lower half is the sink's; the upper one says in which run the session was met last.
+static_assert(offsetof(bricks_session, owner_) == offsetof(bricks_session, state) + 4);
+constexpr uint32_t kOwnerShift = 32, kMarkShift = 48;
+constexpr uint64_t kTold = uint64_t{kSessionOutput | kSessionApplication} << kOwnerShift;
+// Shifts out the mark and what sessions may differ in.
+constexpr uint32_t kAlikeShift = 18;
+static_assert(kTold << kAlikeShift == 0 && kTold >> 1 << kAlikeShift != 0);
+uint64_t word_of(const bricks_session& session) noexcept { return load<uint64_t>(&session.state); }
+void store_mark(bricks_session& session, uint64_t word) noexcept {
+  const auto mark = static_cast<uint16_t>(word >> kMarkShift);
+  std::memcpy(reinterpret_cast<uint8_t*>(&session.owner_) + 2, &mark, sizeof mark);
+}
 
-OwnerWord load_owner(const bricks_session& session) noexcept {
-  return load<OwnerWord>(reinterpret_cast<const uint8_t*>(&session.owner_[1]));
+// That of a session that is active, and that nobody has closed, without its owner_.
+constexpr uint64_t active(uint8_t protocol) noexcept {
+  return BRICKS_SESSION_ACTIVE | uint32_t{protocol} << 16 | 4u << 24;
 }
-void store_mark(bricks_session& session, uint16_t mark) noexcept {
-  std::memcpy(reinterpret_cast<uint8_t*>(&session.owner_[1]) + offsetof(OwnerWord, mark), &mark,
-              sizeof mark);
-}
-
-// And nobody has closed it.
-bool is_active(const bricks_session& session) noexcept {
-  return load<uint16_t>(&session.state) == BRICKS_SESSION_ACTIVE;
-}
+constexpr uint64_t kNoSessions = ~0u;
 
 // Its whole TCP header was captured.
 inline bool has_tcp(const bricks_packet_view& view) noexcept {
@@ -44,114 +45,204 @@ inline bool has_tcp(const bricks_packet_view& view) noexcept {
          at + (view.data[at + 12] >> 4) * 4u <= view.length;
 }
 
-inline void write_event(bricks_event& event, bricks_session& session,
-                        const bricks_packet_view& view, void** context, uint64_t direction,
-                        uint64_t number) noexcept {
+// The packet counts, and is an event.
+inline __attribute__((always_inline)) void take(bricks_session& session, uint32_t entry, Nanos now,
+                                                const bricks_packet_view& view, const void* payload,
+                                                uint32_t payload_length, uint32_t direction,
+                                                uint32_t wire_length,
+                                                bricks_event& event) noexcept {
+  session.last_seen = now;
+  ++session.packets[direction];
+  session.bytes[direction] += wire_length;
   event.session = &session;
   event.packet = &view;
-  event.context = context;
-  event.data = view.payload ? view.data + view.payload : nullptr;
+  event.context = &session.context_;
+  event.data = payload;
   event.offset = 0;
   store_eight(&event.length,
-              view.payload_length | uint64_t{BRICKS_EVENT_PACKET} << 32 | direction << 40);
-  store_eight(&event.protocol, number << 32);
-  event.own_ = 0;
+              payload_length | uint64_t{BRICKS_EVENT_PACKET} << 32 | uint64_t{direction} << 40);
+  store_eight(&event.protocol, uint64_t{entry} << 32);
 }
 
 }  // namespace
 
 // What stays the same in a wave.
 struct SessionManager::WaveFrame {
-  const uint64_t* words;
-  SessionLines* lines;
-  EventContexts contexts;
-  uint32_t never;  // added to each protocol: no packet is plain
+  const uint64_t* words;  // of the session table, by place
+  bricks_session* sessions;
+  TcpTrack* tcp;
+  const Packet* packets;
+  const Index* in;
+  uint64_t usual[2];  // word_of() most sessions of UDP, TCP; their mark is this run's
+  Nanos idle[2];      // as long as those may be silent
+  uint32_t most;
+
+  // Asks for what a packet needs: its session, and TCP's state, whose address costs as much as all
+  // the rest of this. Without the assembly of nothing GCC takes a call of what only prefetches to
+  // be of no use, and leaves it out.
+  template <bool kWithTcp>
+  __attribute__((always_inline)) void fetch(uint64_t word) const noexcept {
+    asm volatile("");
+    const auto* session = reinterpret_cast<const uint8_t*>(sessions + word_entry(word));
+    __builtin_prefetch(session, 0, 2);
+    if constexpr (kWithTcp) {
+      // Not TCP: the session again. No branch: nobody can foresee it.
+      const auto apart = reinterpret_cast<uintptr_t>(tcp) - reinterpret_cast<uintptr_t>(sessions);
+      const uint64_t is_tcp = word_pin(word) / kPinTcp & 1;
+      __builtin_prefetch(session + (apart & (0 - is_tcp)), 0, 2);
+    }
+  }
+};
+
+// What becomes of one.
+struct SessionManager::Wave {
+  Nanos newest;
+  uint32_t at, end;             // places of packets
+  uint32_t count = 0;           // events
+  uint32_t all = ~0u, any = 0;  // of sessions' owner_
 };
 
 void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
-  ++mark_;
-  const WaveFrame frame = {look_.word - from, &lines_[0], sink.contexts(),
-                           rules_.duplicates == Duplicates::off ? 0u : 256u};
+  const PacketEvents wanted = sink.packet_events();
+  const uint64_t owner = uint64_t{wanted.owner} << kOwnerShift | uint64_t{++mark_} << kMarkShift;
+  // Duplicates are for the long way to find.
+  const bool none = rules_.duplicates != Duplicates::off;
+  const auto idle = [this](uint8_t protocol) {
+    return idle_[static_cast<uint32_t>(kOpeningClass[protocol]) + 1];
+  };
+  WaveFrame frame;
+  frame.words = look_.word - from;
+  frame.sessions = &sessions_[0];
+  frame.tcp = &tcp_[0];
+  frame.packets = batch_->packets;
+  frame.in = in_.data();
+  frame.usual[0] = owner | (none ? kNoSessions : active(kUdp));
+  frame.usual[1] = owner | (none ? kNoSessions : active(kTcp));
+  frame.idle[0] = idle(kUdp);
+  frame.idle[1] = idle(kTcp);
+  frame.most = wanted.most;
   aside_count_ = 0;
   std::fill_n(look_.word + (to - from), kPlainAhead, look_.word[0]);
-  for (uint32_t i = from; i < from + kPlainAhead; ++i) fetch(frame, frame.words[i]);
-  for (uint32_t at = from; at < to; at += frame.contexts.most) {
-    plain_wave(frame, at, std::min(at + frame.contexts.most, to), sink);
+  for (uint32_t i = from; i < from + kPlainAhead; ++i) frame.fetch<true>(frame.words[i]);
+  for (uint32_t at = from; at < to; at += frame.most) {
+    plain_wave(frame, at, std::min(at + frame.most, to), sink);
   }
 }
 
-// Asks for what a packet needs: the session's first line, TCP's, the first plugin's context.
-// GCC takes a call of what only prefetches to be of no use, and leaves it out.
-inline __attribute__((always_inline)) void SessionManager::fetch(const WaveFrame& frame,
-                                                                 uint64_t word) noexcept {
-  const uint32_t entry = word_entry(word);
-  auto* lines = reinterpret_cast<const uint8_t*>(frame.lines + entry);
-  __builtin_prefetch(lines, 0, 2);
-  // Not TCP: the first line again.
-  static_assert(offsetof(SessionLines, tcp) == 128 && kPinTcp == 4);
-  __builtin_prefetch(lines + ((word_pin(word) & kPinTcp) << 5), 0, 2);
-  __builtin_prefetch(frame.contexts.at + uint64_t{entry} * frame.contexts.each, 0, 2);
-}
-
-// Packets [begin, end): an event of each, or it is set aside. What is written could be anything, as
-// far as the compiler knows: it keeps what is local.
-void SessionManager::plain_wave(const WaveFrame& shared, uint32_t begin, uint32_t end,
-                                SessionSink& sink) noexcept {
-  const WaveFrame frame = shared;
-  bricks_event* const events = packets_.all;
-  const uint16_t mark = mark_;
-  Nanos newest = newest_;
-  uint32_t count = 0, any = 0, all = ~0u, told = 0;
-  for (uint32_t i = begin; i < end; ++i) {
-    fetch(frame, frame.words[i + kPlainAhead]);
-    const uint64_t word = frame.words[i];
+// Packets as most are, of one protocol, whose sessions are in need of nothing more: from wave.at on
+// up to the first that is not. What is written could be anything, as far as the compiler knows: it
+// keeps what is local.
+template <uint8_t kProtocol, bool kWithTcp>
+__attribute__((noinline)) void SessionManager::plain_run(const WaveFrame& frame,
+                                                         Wave& wave) noexcept {
+  constexpr uint32_t kNumber = kProtocol == kTcp;
+  const uint64_t* const words = frame.words;
+  const Packet* const packets = frame.packets;
+  const Index* const in = frame.in;
+  bricks_session* const sessions = frame.sessions;
+  const uint64_t usual = frame.usual[kNumber];
+  const Nanos idle = frame.idle[kNumber];
+  const uint32_t end = wave.end, begun = wave.count;
+  Nanos newest = wave.newest;
+  uint64_t told = 0;
+  uint32_t i = wave.at, count = begun;
+  for (; i < end; ++i) {
+    const uint64_t word = words[i];
     const uint32_t entry = word_entry(word);
-    entries_[i] = entry;
-    SessionLines& lines = frame.lines[entry];
-    bricks_session& session = lines.session;
-    bricks_packet_view& view = views_[i];
-    const uint32_t direction = (view.direction ^ word_pin(word) / kPinSecond) & 1;
-    view.direction = static_cast<uint8_t>(direction);
-    Nanos now = view.timestamp;
-    if (__builtin_expect(now < newest, 0)) newest_ = newest, now = time_back(now);
-    newest = now;
-    const OwnerWord own = load_owner(session);
-    const bool repeated = own.mark == mark;
-    store_mark(session, mark);
-    // Time that goes back makes the difference huge.
-    const bool plain =
-        !repeated && is_active(session) && session.protocol == (view.protocol | frame.never) &&
-        now - session.last_seen <= idle_[static_cast<uint32_t>(kOpeningClass[view.protocol]) + 1] &&
-        view.fragment == 0 &&
-        (view.protocol != kTcp ||
-         (has_tcp(view) &&
-          tcp_step_plain(lines.tcp, direction, view.data + view.transport, view.payload_length)));
-    if (__builtin_expect(!plain, 0)) {
-      times_[i] = now;
-      repeated_[aside_count_] = repeated;
-      aside_[aside_count_++] = static_cast<Index>(i);
-      continue;
+    bricks_session& session = sessions[entry];
+    const Packet& packet = packets[in[i]];
+    const Nanos now = packet.timestamp;
+    const uint64_t differs = word_of(session) ^ usual;
+    PlainPacket seen;
+    if (__builtin_expect(!see_plain<kProtocol>(packet, &seen), 0)) break;
+    if (__builtin_expect(now < newest || now - session.last_seen > idle, 0)) break;
+    // The mark of this run: it has had a packet.
+    if (__builtin_expect(differs << kAlikeShift != 0 || differs >> kMarkShift == 0, 0)) break;
+    const uint32_t direction = direction_of(packet, word_pin(word) / kPinSecond);
+    if (kProtocol == kTcp &&
+        !tcp_step_plain(frame.tcp[entry], direction, packet.data + 34, seen.payload_length)) {
+      break;
     }
-    session.last_seen = now;
-    ++session.packets[direction];
-    session.bytes[direction] += view.wire_length;
-    told |= load<uint32_t>(reinterpret_cast<const uint8_t*>(&session.application));
-    any |= own.sink;
-    all &= own.sink;
+    frame.fetch<kWithTcp>(words[i + kPlainAhead]);
+    store_mark(session, usual);
+    newest = now;
+    told |= differs;
+    entries_[i] = entry;
     order_[count] = static_cast<Index>(i);
-    write_event(events[count++], session, view,
-                frame.contexts.at + uint64_t{entry} * frame.contexts.each, direction, i);
+    bricks_packet_view& view = views_[i];
+    view_plain<kProtocol>(packet, seen, direction, &view);
+    take(session, entry, now, view, seen.payload, seen.payload_length, direction, packet.length,
+         packets_.all[count++]);
   }
-  newest_ = newest;
-  if (count == 0) return;
+  wave.at = i;
+  if (count == begun) return;
+  wave.newest = newest;
+  wave.count = count;
+  const auto owner = static_cast<uint32_t>(usual >> kOwnerShift);
+  wave.all &= owner;
+  wave.any |= owner | static_cast<uint32_t>((told & kTold) >> kOwnerShift);
+}
+
+// One that is not as most are, or whose session is not: an event all the same, or it is set aside.
+__attribute__((noinline)) void SessionManager::plain_other(const WaveFrame& frame,
+                                                           Wave& wave) noexcept {
+  const uint32_t i = wave.at++;
+  frame.fetch<true>(frame.words[i + kPlainAhead]);
+  const uint64_t word = frame.words[i];
+  const uint32_t entry = word_entry(word);
+  entries_[i] = entry;
+  bricks_session& session = frame.sessions[entry];
+  const uint32_t owner = session.owner_;
+  const bool repeated = owner >> 16 == mark_;
+  store_mark(session, frame.usual[0]);
+  const Index index = frame.in[i];
+  bricks_packet_view& view = views_[i];
+  view_packet(*batch_, index, &view);
+  const uint32_t direction = direction_of(frame.packets[index], word_pin(word) / kPinSecond);
+  view.direction = static_cast<uint8_t>(direction);
+  Nanos now = view.timestamp;
+  if (now < wave.newest) newest_ = wave.newest, now = time_back(now);
+  wave.newest = now;
+  // Time that goes back makes the difference huge.
+  const Nanos idle = idle_[static_cast<uint32_t>(kOpeningClass[session.protocol]) + 1];
+  if (repeated || session.state != BRICKS_SESSION_ACTIVE ||
+      session.close_reason != BRICKS_CLOSE_NONE || session.protocol != view.protocol ||
+      rules_.duplicates != Duplicates::off || now - session.last_seen > idle || view.fragment ||
+      (view.protocol == kTcp &&
+       (!has_tcp(view) || !tcp_step_plain(frame.tcp[entry], direction, view.data + view.transport,
+                                          view.payload_length)))) {
+    times_[i] = now;
+    repeated_[aside_count_] = repeated;
+    aside_[aside_count_++] = static_cast<Index>(i);
+    return;
+  }
+  wave.all &= owner;
+  wave.any |= owner;
+  order_[wave.count] = static_cast<Index>(i);
+  const uint8_t* payload = view.payload ? view.data + view.payload : nullptr;
+  take(session, entry, now, view, payload, view.payload_length, direction, view.wire_length,
+       packets_.all[wave.count++]);
+}
+
+// Packets [begin, end): an event of each, or it is set aside.
+void SessionManager::plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end,
+                                SessionSink& sink) noexcept {
+  Wave wave{newest_, begin, end};
+  bool tcp = false;
+  while (wave.at < end) {
+    const uint32_t at = wave.at;
+    tcp_met_ ? plain_run<kUdp, true>(frame, wave) : plain_run<kUdp, false>(frame, wave);
+    const uint32_t udp = wave.at;
+    if (udp < end) plain_run<kTcp, true>(frame, wave);
+    tcp = tcp || wave.at != udp;
+    if (wave.at == at) plain_other(frame, wave);
+  }
+  tcp_met_ = tcp;
+  newest_ = wave.newest;
+  if (wave.count == 0) return;
   in_wave_ = true;
-  sink.plain({{events, count},
-              {order_, count},
-              frame.contexts,
-              all,
-              any ^ all,
-              told >> 16,
-              told & 0xffff});
+  sink.plain(
+      {{packets_.all, wave.count}, {order_, wave.count}, wave.all & 0xffff, wave.any & 0xffff});
   if (closing_.count) finish(closing_, sink);
   in_wave_ = false;
 }

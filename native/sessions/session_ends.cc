@@ -26,12 +26,12 @@ uint32_t SessionManager::idle_ticks(uint32_t entry) const noexcept {
 
 bool SessionManager::gives_way(uint32_t entry) const noexcept {
   if (crowded()) return false;
-  const uint8_t state = lines_[entry].session.state;
+  const uint8_t state = sessions_[entry].state;
   return state != BRICKS_SESSION_ACTIVE && state != BRICKS_SESSION_CLOSING;
 }
 
 void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
-  bricks_session& session = lines_[entry].session;
+  bricks_session& session = sessions_[entry];
   if (session.state == 0 || session.state == BRICKS_SESSION_CLOSED) return release(entry);
   leave(entry);
   session.close_reason = static_cast<uint8_t>(
@@ -42,14 +42,14 @@ void SessionManager::ended(uint32_t entry, SessionEnd end) noexcept {
 void SessionManager::end_later(uint32_t entry, bricks_close_reason reason) noexcept {
   table_.take_out(entry);
   leave(entry);
-  lines_[entry].session.close_reason = static_cast<uint8_t>(reason);
+  sessions_[entry].close_reason = static_cast<uint8_t>(reason);
   ended_[end_ended_++ % kSessionsKept] = entry;
 }
 
 // Nobody knows it any more: the table may use its entry when its last packet has left the queues.
 void SessionManager::release(uint32_t entry) noexcept {
   leave(entry);
-  lines_[entry].session.state = 0;
+  sessions_[entry].state = 0;
   tracks_[entry].ended = tracks_[entry].queued != 0;
   if (!tracks_[entry].ended) table_.give_back(entry);
 }
@@ -85,12 +85,13 @@ void SessionManager::leave(uint32_t entry) noexcept {
 void SessionManager::close(bricks_session& session, bricks_close_reason reason,
                            const bricks_packet_view* packet) noexcept {
   if (session.close_reason != BRICKS_CLOSE_NONE) return;  // it is closing
-  const uint32_t entry = session.owner_[0];
+  const uint32_t entry = entry_of(session);
   if (!in_wave_) return end_later(entry, reason);
   session.close_reason = static_cast<uint8_t>(reason);
   bricks_event& event = closing_.all[closing_.count++];
   event = {};
   event.session = &session;
+  event.entry_ = entry;
   event.packet = packet;
   event.type = BRICKS_EVENT_CLOSING;
   event.reason = static_cast<uint16_t>(reason);
@@ -138,7 +139,7 @@ void SessionManager::finish(Events& events, SessionSink& sink) noexcept {
   sink.lifecycle(events.span());
   for (bricks_event& event : events.span()) {
     bricks_session& session = *event.session;
-    const uint32_t entry = session.owner_[0];
+    const uint32_t entry = entry_of(session);
     sink.over(session);
     count_end(session);
     leave(entry);

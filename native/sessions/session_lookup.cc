@@ -54,7 +54,7 @@ void SessionManager::watch_load(uint32_t count) noexcept {
 void SessionManager::sweep(uint32_t most) noexcept {
   for (; most && sweep_left_ && !crowded(); --most, --sweep_left_) {
     swept_ = swept_ < high_ ? swept_ + 1 : 1;
-    const bricks_session& session = lines_[swept_].session;
+    const bricks_session& session = sessions_[swept_];
     const bool lingers = session.state == BRICKS_SESSION_CLOSED;
     if (session.state == 0 || (!lingers && session.close_reason != BRICKS_CLOSE_NONE)) continue;
     const uint64_t word = *table_.word_of(swept_);
@@ -72,21 +72,24 @@ uint64_t SessionManager::digest_of(const Batch& batch, Index packet) const noexc
   return digest > kNobody ? digest : kNobody + 1;
 }
 
-// Views and digests of all, then words.
+// Digests of all, then words.
 void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   const Batch& batch = *batch_;
   const Packet* const packets = batch.packets;
   const Index* const in = in_.data();
   const uint64_t salt = scope_->salt();
-  const bool tenant = rule_.tenant;
+  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24;
+  const uint32_t always = rule_.tenant;
   const uint32_t count = to - from;
   for (uint32_t n = 0; n < count; ++n) {
     const Index index = in[from + n];
     const Packet& packet = packets[index];
     const uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
     look_.digest[n] = digest;
-    const bool plain = digest > kNobody && view_plain(packet, &views_[from + n]);
-    if (__builtin_expect(!plain || tenant, 0)) look_.digest[n] = look_closely(from + n, digest);
+    const uint32_t unusual = ((decoded_as(packet) ^ kUsualPacket) & ~kReverse) | always;
+    if (__builtin_expect(unusual || digest <= kNobody, 0)) {
+      look_.digest[n] = odd_digest(index, digest);
+    }
   }
   std::fill_n(places_ + from, count, PacketPlace::session);
   counts_.lookups += count;
@@ -94,23 +97,14 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   for (uint32_t r = 0; r < rest; ++r) settle_rest(from, look_.rest[r]);
 }
 
-// The view of a packet that is not the usual one, and its digest: few have one of their own kind,
-// or none.
-__attribute__((noinline)) uint64_t SessionManager::look_closely(uint32_t i,
-                                                                uint64_t digest) noexcept {
-  const Index index = in_[i];
+// That of a packet in layers, or with a tenant, is of its own kind; kNobody: it has no session.
+__attribute__((noinline)) uint64_t SessionManager::odd_digest(Index index,
+                                                              uint64_t digest) noexcept {
   const Packet& packet = batch_->packets[index];
-  bricks_packet_view& view = views_[i];
-  view_packet(*batch_, index, &view);
-  view.direction = (packet.flags & kPacketReverse) != 0;
-  const bool own = packet.flags & (kPacketFragment | kPacketLayers) || rule_.tenant ||
-                   packet.ip_version == 0 || digest <= kNobody;
-  return own ? own_digest(index) : digest;
-}
-
-// With a tenant, in layers; kNobody: it has no session.
-uint64_t SessionManager::own_digest(Index index) noexcept {
-  const Packet& packet = batch_->packets[index];
+  constexpr uint8_t kOwn = kPacketFragment | kPacketLayers;
+  if (packet.ip_version != 0 && !(packet.flags & kOwn) && !rule_.tenant && digest > kNobody) {
+    return digest;
+  }
   layered_ |= (packet.flags & kPacketLayers) != 0;
   const bool error = is_icmp_error(*batch_, index);
   if (packet.ip_version == 0 || packet.flags & kPacketFragment || error) return kNobody;
@@ -129,13 +123,15 @@ void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
   uint64_t* word;
   if (digest == kNobody) {
     // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
-    const bool error = views_[i].ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
-                       !(batch_->packets[in_[i]].flags & kPacketFragment);
+    const Packet& packet = batch_->packets[in_[i]];
+    const bool error = packet.ip_version != 0 && is_icmp_error(*batch_, in_[i]) &&
+                       !(packet.flags & kPacketFragment);
     word = error ? table_.find(digest_of(*batch_, in_[i])) : nullptr;
     counts_.icmp_related += word != nullptr;
   } else {
     word = table_.find(digest);
     if (word) table_.mark_seen(word);
+    if (!word) view_packet(*batch_, in_[i], &views_[i]);
     if (!word && may_begin(i)) {
       word = begin(i, digest);
       if (!word) {
@@ -242,8 +238,7 @@ void SessionManager::make_waves() noexcept {
 
 const bricks_session* SessionManager::find(const Batch& batch, Index packet) const noexcept {
   const uint64_t* word = table_.find(digest_of(batch, packet));
-  return word && lines_[word_entry(*word)].session.state ? &lines_[word_entry(*word)].session
-                                                         : nullptr;
+  return word && sessions_[word_entry(*word)].state ? &sessions_[word_entry(*word)] : nullptr;
 }
 
 }  // namespace bricks

@@ -29,7 +29,8 @@ Status SessionManager::create(const std::string& owner, const SessionRules& rule
     status = {Code::busy, owner + ": another Session of that name is still there"};
   }
   const std::string what = owner + ": no room beside the session table";
-  if (status.ok()) status = made->lines_.reserve(what, table.entries());
+  if (status.ok()) status = made->sessions_.reserve(what, table.entries());
+  if (status.ok()) status = made->tcp_.reserve(what, table.entries());
   if (status.ok()) status = made->tracks_.reserve(what, table.entries());
   if (status.ok()) status = DuplicateTable::create(kDuplicatesKnown, &made->seen_);
   if (!status.ok()) return status;
@@ -98,10 +99,11 @@ uint32_t SessionManager::go_on(uint32_t from, uint32_t to, SessionSink& sink) no
 void SessionManager::settle(SessionSink& sink) noexcept {
   Events& events = before_;
   for (; first_ended_ != end_ended_ && events.count < kBatchMax; ++first_ended_) {
-    bricks_session& session = lines_[ended_[first_ended_ % kSessionsKept]].session;
+    bricks_session& session = sessions_[ended_[first_ended_ % kSessionsKept]];
     bricks_event& event = events.all[events.count++];
     event = {};
     event.session = &session;
+    event.entry_ = entry_of(session);
     event.type = BRICKS_EVENT_CLOSING;
     event.reason = session.close_reason;
     session.state = BRICKS_SESSION_CLOSING;
@@ -111,7 +113,7 @@ void SessionManager::settle(SessionSink& sink) noexcept {
     bricks_session& session = *event.session;
     sink.over(session);
     count_end(session);
-    release(session.owner_[0]);
+    release(entry_of(session));
   }
   events.count = 0;
 }
@@ -120,7 +122,7 @@ bool SessionManager::end_some(bricks_close_reason reason) noexcept {
   uint32_t most = kBatchMax;
   for (uint32_t looked_at = 0; most && looked_at < high_ && !crowded(); ++looked_at) {
     cursor_ = cursor_ < high_ ? cursor_ + 1 : 1;
-    bricks_session& session = lines_[cursor_].session;
+    bricks_session& session = sessions_[cursor_];
     if (session.state == 0 || session.close_reason != BRICKS_CLOSE_NONE) {
       if (session.state != BRICKS_SESSION_CLOSED) continue;
       table_.take_out(cursor_);

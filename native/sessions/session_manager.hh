@@ -39,7 +39,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   PacketPlace place(uint32_t i) const noexcept { return places_[i]; }
   bool layered() const noexcept { return layered_; }                 // some of them are not plain
   uint32_t entry(uint32_t i) const noexcept { return entries_[i]; }  // 0: of no session
-  bricks_session& session(uint32_t entry) noexcept { return lines_[entry].session; }
+  bricks_session& session(uint32_t entry) noexcept { return sessions_[entry]; }
   SessionTrack& track(uint32_t entry) noexcept { return tracks_[entry]; }
   void left_queue(uint32_t entry) noexcept;  // one of its track's `queued`
 
@@ -70,11 +70,13 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void make_waves() noexcept;
   void plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept;
   struct WaveFrame;
+  struct Wave;
   void plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end, SessionSink& sink) noexcept;
-  static void fetch(const WaveFrame& frame, uint64_t word) noexcept;
+  template <uint8_t kProtocol, bool kWithTcp>
+  void plain_run(const WaveFrame& frame, Wave& wave) noexcept;
+  void plain_other(const WaveFrame& frame, Wave& wave) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
-  uint64_t look_closely(uint32_t i, uint64_t digest) noexcept;
-  uint64_t own_digest(Index packet) noexcept;
+  uint64_t odd_digest(Index packet, uint64_t digest) noexcept;
   bool careful(uint32_t count) const noexcept;
   void watch_load(uint32_t count) noexcept;
   void sweep(uint32_t most) noexcept;
@@ -104,7 +106,8 @@ class SessionManager final : private SessionOwner, private SessionWork {
   std::shared_ptr<SessionScope> scope_;
   FlowRule rule_;
   std::array<Nanos, kSessionClasses> idle_;  // as they are now: an emergency shortens them
-  SideArray<SessionLines> lines_;
+  SideArray<bricks_session> sessions_;
+  SideArray<TcpTrack> tcp_;
   SideArray<SessionTrack> tracks_;
   std::unique_ptr<DuplicateTable> seen_;
   uint32_t first_[3] = {}, last_[3] = {};  // by SessionList

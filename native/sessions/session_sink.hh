@@ -9,21 +9,20 @@
 
 namespace bricks {
 
-// What bricks_event.context is to be of a session's: at[entry * each].
-struct EventContexts {
-  void** at = nullptr;  // null: it is for the sink to fill in
-  uint32_t each = 0;
-  uint32_t most = kBatchMax;  // events that the sink wants at a time
+// How a sink wants PACKET events.
+struct PacketEvents {
+  uint32_t most = kBatchMax;  // at a time
+  uint16_t owner = 0;  // what the lower half of most sessions' owner_ is, but for kSessionOutput
+                       // and kSessionApplication
 };
 
-// PACKET events, and what their sessions have in common: nobody need look at them again.
+// PACKET events, and what their sessions have in common: nobody need look at them again. `context`
+// of each is bricks_session.context_'s address.
 struct PlainWave {
   std::span<bricks_event> events;
   std::span<const uint16_t> places;
-  EventContexts contexts;          // what they have
-  uint32_t owner;                  // bits that the lower half of owner_[1] of all sessions has
-  uint32_t differ;                 // and those that only some have
-  uint32_t outputs, applications;  // of all, or'ed
+  uint32_t all;  // bits that the lower half of owner_ of all sessions has
+  uint32_t any;  // and those that some have
 };
 
 // Who gets the events of a batch. A session comes up once in an array.
@@ -36,7 +35,7 @@ class SessionSink {
   // it now. It may close() sessions.
   virtual void packets(std::span<bricks_event> events) noexcept = 0;
   // Most are the next ones of active sessions: packets() and settled() in one.
-  virtual EventContexts contexts() noexcept { return {}; }
+  virtual PacketEvents packet_events() noexcept { return {}; }
   virtual void plain(const PlainWave& wave) noexcept {
     packets(wave.events);
     settled(wave.places);

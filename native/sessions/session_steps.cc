@@ -13,10 +13,10 @@ constexpr uint8_t kTcp = 6;
 }  // namespace
 
 SessionClass SessionManager::class_of(uint32_t entry) const noexcept {
-  const bricks_session& session = lines_[entry].session;
+  const bricks_session& session = sessions_[entry];
   if (session.state == BRICKS_SESSION_CLOSED) return SessionClass::lingering;
   const SessionClass opening = kOpeningClass[session.protocol];
-  if (session.protocol == kTcp && tcp_closing(lines_[entry].tcp)) return SessionClass::tcp_closing;
+  if (session.protocol == kTcp && tcp_closing(tcp_[entry])) return SessionClass::tcp_closing;
   if (session.state != BRICKS_SESSION_ACTIVE) return opening;
   return static_cast<SessionClass>(static_cast<uint8_t>(opening) + 1);
 }
@@ -25,25 +25,28 @@ void SessionManager::start(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   const Session& known = table_.record_at(entry);
   const uint32_t opener = (word_pin(*table_.word_of(entry)) & kPinSecond) != 0;
-  bricks_session& session = lines_[entry].session;
-  session = {};
-  session.id = ++next_id_;
-  session.first_seen = session.last_seen = times_[i];
-  session.state = BRICKS_SESSION_OPENING;
-  session.protocol = known.key.protocol;
-  session.ip_version = known.key.ip_version;
-  session.owner_[0] = entry;
-  for (uint32_t side = 0; side < 2; ++side) {
-    std::copy_n(known.key.address[side ^ opener], 16, session.address[side]);
-    session.port[side] = known.key.port[side ^ opener];
-  }
-  session.vlan = known.key.vlan;
-  session.vni = known.key.vni;
+  bricks_session& session = sessions_[entry];
   SessionTrack& track = tracks_[entry];
   const uint32_t queued = track.queued;  // where it follows another of the same flow
   track = {};
   track.queued = queued;
-  if (session.protocol == kTcp) lines_[entry].tcp = {};
+  track.known.entry = entry;
+  bricks_flow& flow = track.known.flow;
+  flow.id = ++next_id_;
+  flow.first_seen = times_[i];
+  for (uint32_t side = 0; side < 2; ++side) {
+    std::copy_n(known.key.address[side ^ opener], 16, flow.address[side]);
+    flow.port[side] = known.key.port[side ^ opener];
+  }
+  flow.vlan = known.key.vlan;
+  flow.vni = known.key.vni;
+  session = {};
+  session.last_seen = times_[i];
+  session.state = BRICKS_SESSION_OPENING;
+  session.protocol = known.key.protocol;
+  session.ip_version = known.key.ip_version;
+  session.flow = &flow;
+  if (session.protocol == kTcp) tcp_[entry] = {};
   join(SessionList::opening, entry);
   ++counts_.created;
   ++counts_.live;
@@ -52,9 +55,9 @@ void SessionManager::start(uint32_t i) noexcept {
 inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type type) noexcept {
   bricks_event& event = events.all[events.count++];
   bricks_packet_view& view = views_[i];
-  event.session = &lines_[entries_[i]].session;
+  event.session = &sessions_[entries_[i]];
   event.packet = &view;
-  event.context = nullptr;
+  event.context = &event.session->context_;
   event.data = nullptr;
   event.offset = 0;
   event.length = 0;
@@ -62,8 +65,8 @@ inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type ty
   event.direction = view.direction;
   event.reason = 0;
   event.protocol = event.kind = 0;
-  event.index_ = i;
-  event.own_ = 0;
+  event.entry_ = entries_[i];
+  event.zero_ = 0;
 }
 
 inline void SessionManager::add_packet(uint32_t i) noexcept {
@@ -76,7 +79,7 @@ inline void SessionManager::add_packet(uint32_t i) noexcept {
 
 void SessionManager::activate(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  lines_[entry].session.state = BRICKS_SESSION_ACTIVE;
+  sessions_[entry].state = BRICKS_SESSION_ACTIVE;
   leave(entry);
   ++counts_.activated;
   table_.rearm(entry);
@@ -85,7 +88,7 @@ void SessionManager::activate(uint32_t i) noexcept {
 
 // The old session's CLOSING comes first; then this packet has another look.
 void SessionManager::end_before(uint32_t i, bricks_close_reason reason) noexcept {
-  bricks_session& session = lines_[entries_[i]].session;
+  bricks_session& session = sessions_[entries_[i]];
   session.close_reason = static_cast<uint8_t>(reason);
   again_[before_.count] = static_cast<Index>(i);
   add(before_, i, BRICKS_EVENT_CLOSING);
@@ -99,10 +102,10 @@ void SessionManager::end_before(uint32_t i, bricks_close_reason reason) noexcept
 bool SessionManager::step_tcp(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   const bricks_packet_view& view = views_[i];
-  bricks_session& session = lines_[entry].session;
+  bricks_session& session = sessions_[entry];
   TcpSegment segment;
   if (view.fragment || !view_tcp(view, &segment)) return false;
-  TcpTrack& track = lines_[entry].tcp;
+  TcpTrack& track = tcp_[entry];
   const bool closing = tcp_closing(track);
   const uint32_t verdict = tcp_step(track, view.direction, segment);
   if (__builtin_expect(verdict == 0 && closing == tcp_closing(track), 1)) return false;
@@ -124,7 +127,7 @@ bool SessionManager::step_tcp(uint32_t i) noexcept {
 // A packet of a session that is over: the last of its kind, or the first of the next session.
 void SessionManager::step_ended(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  bricks_session& session = lines_[entry].session;
+  bricks_session& session = sessions_[entry];
   SessionTrack& track = tracks_[entry];
   const bricks_packet_view& view = views_[i];
   const bool error = is_icmp_error(*batch_, in_[i]);
@@ -137,7 +140,7 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   if (!error && session.protocol == kTcp && view_tcp(view, &segment)) {
     const bool opens = (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn;
     // A client that was refused tries again, often with the same number.
-    const TcpTrack& tcp = lines_[entry].tcp;
+    const TcpTrack& tcp = tcp_[entry];
     const TcpEnd& other = tcp.end[1 - view.direction];
     const bool refused = other.state == TcpEndState::reset && !(other.marks & kEndSyn);
     const bool old = segment.seq == tcp.isn[view.direction] &&
@@ -175,7 +178,7 @@ void SessionManager::step_ended(uint32_t i) noexcept {
 
 void SessionManager::step(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
-  bricks_session& session = lines_[entry].session;
+  bricks_session& session = sessions_[entry];
   bricks_packet_view& view = views_[i];
   if (__builtin_expect(session.state != BRICKS_SESSION_ACTIVE, 0)) {
     if (session.state == BRICKS_SESSION_CLOSED) return step_ended(i);
@@ -208,7 +211,7 @@ void SessionManager::step(uint32_t i) noexcept {
 
 // True: nothing more is to be done with it.
 bool SessionManager::is_duplicate(uint32_t i) noexcept {
-  const bricks_session& session = lines_[entries_[i]].session;
+  const bricks_session& session = sessions_[entries_[i]];
   if (session.packets[0] + session.packets[1] >= rules_.duplicate_packets) return false;
   constexpr uint32_t kTimeShift = 10;  // microseconds, nearly
   // All of it is compared but TTL, checksums, and what is before the IP header.

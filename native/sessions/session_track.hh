@@ -1,9 +1,7 @@
 // What the manager knows of a session beside what plugins see.
 #pragma once
 
-#include <cstddef>
-
-#include "abi/bricks_session.h"
+#include "sessions/session_flow.hh"
 #include "sessions/tcp_tracker.hh"
 
 namespace bricks {
@@ -11,7 +9,8 @@ namespace bricks {
 // Those that give way to others, first the ones that have ended anyway.
 enum class SessionList : uint8_t { none, opening, lingering };
 
-struct alignas(32) SessionTrack {
+struct SessionTrack {
+  SessionFlow known;
   uint32_t previous, next;  // of its list, oldest first; 0: none
   uint32_t queued;          // packets of its entry that wait in queues
   uint32_t queue_drops;     // and that queues have dropped
@@ -20,14 +19,7 @@ struct alignas(32) SessionTrack {
   bool ended;      // its entry is given back when nothing is queued
   bool forgotten;  // it has ended, and so long ago that its packets are of no session
 };
-static_assert(sizeof(SessionTrack) == 32);
-
-// What its packets read and write: the public record's first line, and for TCP the last. Three
-// lines are an odd number: the first ones of many sessions spread over all sets of a cache.
-struct alignas(64) SessionLines {
-  bricks_session session;
-  TcpTrack tcp;
-};
-static_assert(sizeof(SessionLines) == 192 && offsetof(SessionLines, tcp) == 128);
+static_assert(sizeof(bricks_session) == 64 && sizeof(TcpTrack) == 64);
+static_assert(sizeof(bricks_flow) == 64 && sizeof(SessionTrack) == 96);
 
 }  // namespace bricks

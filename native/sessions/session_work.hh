@@ -45,7 +45,8 @@ class SessionWork {
   uint32_t waves_ = 0, alone_ = 0;  // alone: packets of no session
   Events before_, opening_, active_, packets_, closing_;
   Index again_[kBatchMax];
-  uint16_t mark_ = 0;  // of the run, on the sessions it has met
+  uint16_t mark_ = 0;    // of the run, on the sessions it has met
+  bool tcp_met_ = true;  // the last wave had some of TCP
 
   SessionManagerCounts counts_;
   Nanos newest_ = 0;

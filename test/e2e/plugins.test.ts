@@ -149,7 +149,7 @@ test('a list says what is wrong with it, and nothing has changed', { skip: unbui
   const world = useWorld(t);
   const failures: [string, RegExp][] = [
     ['{ "/nowhere/fw.so" }', /fw: \/nowhere\/fw\.so: No such file/],
-    [`{ "${built('wrong_abi')}" }`, /made for plugin ABI 2, and this bricks has 1/],
+    [`{ "${built('wrong_abi')}" }`, /made for plugin ABI 3, and this bricks has 2/],
     [`{ "${built('no_entry')}" }`, /does not export bricks_plugin_entry/],
     [`{ { "${built('firewall')}", options = { ruls = "" } } }`, /no option "ruls"; options: rules/],
     [`{ { "${built('firewall')}", option = {} } }`, /plugins, #1/],

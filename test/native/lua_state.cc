@@ -50,12 +50,13 @@ struct World {
     status = LuaState::open(std::make_shared<LuaSources>(file.path()), &state);
     if (status.ok()) status = state->start(&calls, 7, {{"who", std::string("me")}, {"n", 2.5}});
     for (uint32_t i = 0; i < 10; ++i) {
-      sessions[i].id = i;
+      flows[i].id = i;
+      sessions[i].flow = &flows[i];
       sessions[i].protocol = 6;
       sessions[i].ip_version = 4;
       const uint8_t address[] = {10, 0, 0, static_cast<uint8_t>(i)};
-      std::memcpy(sessions[i].address[0], address, 4);
-      sessions[i].port[0] = __builtin_bswap16(static_cast<uint16_t>(1000 + i));
+      std::memcpy(flows[i].address[0], address, 4);
+      flows[i].port[0] = __builtin_bswap16(static_cast<uint16_t>(1000 + i));
     }
   }
   bricks_event make(uint32_t session, bricks_event_type type) {
@@ -87,6 +88,7 @@ struct World {
   std::unique_ptr<LuaState> state;
   Status status;
   bricks_session sessions[10]{};
+  bricks_flow flows[10]{};
   void* contexts[10]{};
   bricks_packet_view packet{};
 };
@@ -165,10 +167,10 @@ TEST(lua_plugin_that_leaves_a_session_keeps_nothing_of_it) {
   CHECK_EQ(world.give_packets(2), "DONE|DONE|");
   CHECK(world.contexts[0] == nullptr && world.contexts[1] == nullptr);
   const uint8_t from[] = {128, 232, 110, 120}, to[] = {66, 35, 250, 204};
-  std::memcpy(world.sessions[3].address[0], from, 4);
-  std::memcpy(world.sessions[3].address[1], to, 4);
-  world.sessions[3].port[0] = __builtin_bswap16(34855);
-  world.sessions[3].port[1] = __builtin_bswap16(80);
+  std::memcpy(world.flows[3].address[0], from, 4);
+  std::memcpy(world.flows[3].address[1], to, 4);
+  world.flows[3].port[0] = __builtin_bswap16(34855);
+  world.flows[3].port[1] = __builtin_bswap16(80);
   CHECK_EQ(world.give({world.make(2, BRICKS_EVENT_OPENING), world.make(3, BRICKS_EVENT_OPENING)})
                .substr(32),
            "1:LQU9qZlK+B5F3KDmev6m5PMibrg=0|");
@@ -319,7 +321,8 @@ TEST(lua_plugin_names_every_record_of_the_decoders) {
     assert(#tostring(ffi.new('struct bricks_text', 'abc', 2)) == 2)
     local p = tonumber(ffi.C.BRICKS_PROTOCOL_COUNT) - 1
     for i = 1, p do
-      local s = ffi.new('bricks_session', {application = i})
+      local flow = ffi.new('bricks_flow', {application = i})
+      local s = ffi.new('bricks_session', {flow = flow})
       assert(s:application_name(), i)
     end
     return {on_protocol = print})";

@@ -66,6 +66,7 @@ struct World {
   std::shared_ptr<PluginList> list = std::make_shared<PluginList>();
   std::unique_ptr<PluginManager> manager;
   std::vector<bricks_session> sessions = std::vector<bricks_session>(kSessions);
+  std::vector<SessionFlow> flows = std::vector<SessionFlow>(kSessions);
   std::vector<bricks_packet_view> packets = std::vector<bricks_packet_view>(kSessions);
   Nanos now = 1000000000;
 
@@ -82,15 +83,17 @@ struct World {
   bricks_session& begin(uint32_t entry) {
     bricks_session& session = sessions[entry];
     session = {};
-    session.id = entry + 1;
+    flows[entry] = {{}, entry};
+    flows[entry].flow.id = entry + 1;
     session.state = BRICKS_SESSION_OPENING;
-    session.owner_[0] = entry;
+    session.flow = &flows[entry].flow;
     manager->begin_session(session);
     return session;
   }
   bricks_event event(uint32_t entry, bricks_event_type type) {
     bricks_event made = {};
     made.session = &sessions[entry];
+    made.entry_ = entry;
     made.type = static_cast<uint8_t>(type);
     packets[entry].dropped = 0;
     if (type != BRICKS_EVENT_CLOSING) made.packet = &packets[entry];

@@ -45,7 +45,7 @@ TEST(plugins_refused_when_loaded) {
   std::ofstream(folder.path / "text.so") << "no library";
   says(refusal({spec_of(folder.path / "text.so")}, Code::invalid_argument), "text.so");
   says(refusal({spec_of(built_plugin("wrong_abi"))}, Code::unsupported),
-       "made for plugin ABI 2, and this bricks has 1");
+       "made for plugin ABI 3, and this bricks has 2");
   says(refusal({spec_of(built_plugin("later_event"))}, Code::invalid_argument),
        "wants events that there are not: 384");
   says(refusal({spec_of(built_plugin("no_entry"))}, Code::invalid_argument),
@@ -99,7 +99,7 @@ TEST(plugins_whose_worker_fails) {
     says(warnings.empty() ? "" : warnings[0], "worker_init failed");
     world.begin(1);
     world.send(1, BRICKS_EVENT_OPENING);
-    CHECK(world.sessions[1].owner_[1] & kFateDoomed);
+    CHECK(world.sessions[1].owner_ & kFateDoomed);
     world.send(1, BRICKS_EVENT_PACKET);
     CHECK_EQ(world.packets[1].dropped, 1);
     CHECK_EQ(world.text_metadata(1, "calls"), std::string("sO s2"));  // nobody else is disturbed

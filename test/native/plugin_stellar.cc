@@ -11,13 +11,13 @@ TEST(plugins_with_stellars_names) {
   const char* const expected[] = {"sO s2 sX", "", "sO s2 sX", "sO s2 sX", "sO s2 sX", "sO s2 sX"};
   for (uint32_t policy = 0; policy < 6; ++policy) {
     bricks_session& session = world.begin(policy);
-    session.address[1][3] = static_cast<uint8_t>(policy);
+    world.flows[policy].flow.address[1][3] = static_cast<uint8_t>(policy);
     world.send(policy, BRICKS_EVENT_OPENING);
     world.send(policy, BRICKS_EVENT_PACKET);
     CHECK_EQ(world.packets[policy].dropped, policy == 4);
-    CHECK_EQ((session.owner_[1] & kFateKill) != 0, policy == 5);
+    CHECK_EQ((session.owner_ & kFateKill) != 0, policy == 5);
     uint32_t groups[kSessionGroupsMax] = {};
-    CHECK_EQ((session.owner_[1] & kFateGroups) != 0, policy == 2);
+    CHECK_EQ((session.owner_ & kFateGroups) != 0, policy == 2);
     CHECK_EQ(world.manager->groups(session, 1, groups), policy == 2 ? 1u : 0u);
     if (policy == 2) CHECK_EQ(groups[0], 4711u);
     world.send(policy, BRICKS_EVENT_CLOSING);

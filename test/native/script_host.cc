@@ -4,6 +4,7 @@
 
 #include "check.hh"
 #include "script_thread.hh"
+#include "sessions/session_flow.hh"
 
 namespace {
 
@@ -28,7 +29,9 @@ struct World {
     CHECK_EQ(host->init(&start), 0);
     CHECK_EQ(host->functions().worker_init(host.get(), 0, &state), 0);
     for (uint32_t i = 0; i < kBatchMax; ++i) {
-      sessions[i].id = i + 1;
+      flows[i].flow.id = i + 1;
+      flows[i].entry = i;
+      sessions[i].flow = &flows[i].flow;
       packets[i].length = packets[i].wire_length = 60;
       packets[i].payload = 42;
       packets[i].payload_length = 18;
@@ -60,6 +63,7 @@ struct World {
   uint32_t at = 0;
   uint8_t frame[60];
   bricks_session sessions[kBatchMax]{};
+  SessionFlow flows[kBatchMax]{};
   bricks_packet_view packets[kBatchMax]{};
   bricks_event events[kBatchMax];
   void* contexts[kBatchMax]{};
@@ -94,10 +98,10 @@ TEST(script_sees_events_and_answers_with_contexts_and_drops) {
       const uint8_t* bytes = bytes_of(ring, record);
       if (record.data_bytes != 18 || bytes[0] != 42 || bytes[17] != 59) ++wrong;
       if (record.packet_length != 60 || !(record.flags & kScriptPacket)) ++wrong;
-      if (record.context && record.context != record.session.id) ++wrong;
+      if (record.context && record.context != record.flow.id) ++wrong;
       known += record.context != 0;
-      record.context = static_cast<uint32_t>(record.session.id);
-      if (record.session.id % 64 == 0) record.verdict = kScriptDrop;
+      record.context = static_cast<uint32_t>(record.flow.id);
+      if (record.flow.id % 64 == 0) record.verdict = kScriptDrop;
       ++seen;
     }
     return Did{turn.count, false};
@@ -115,7 +119,7 @@ TEST(script_failed_event_is_named_and_the_rest_comes_again) {
   std::atomic<uint32_t> seen{0};
   World world([&](ScriptHost&, const ScriptTurn& turn, ScriptRing& ring) {
     for (uint32_t i = 0; i < turn.count; ++i) {
-      if (record_of(ring, turn.first + i).session.id == 6) return Did{i, true};
+      if (record_of(ring, turn.first + i).flow.id == 6) return Did{i, true};
       ++seen;
     }
     return Did{turn.count, false};
@@ -188,7 +192,7 @@ TEST(script_that_does_not_answer_is_given_up_and_begins_again) {
           std::atomic_ref(*reinterpret_cast<uint32_t*>(ring.shared())) = i;
           known += record.context != 0;
           std::atomic_ref(record.context) = 5;
-          if (record.session.id != 4 || !hangs) continue;
+          if (record.flow.id != 4 || !hangs) continue;
           while (host.running()) std::this_thread::yield();
           CHECK_EQ(ask(host, ScriptCall::kill, i), static_cast<int>(BRICKS_ENOCTX));
           while (!over) std::this_thread::yield();
@@ -220,7 +224,7 @@ TEST(script_that_nobody_waits_for_is_heard_with_the_next_packet) {
   World world(
       [&](ScriptHost& host, const ScriptTurn& turn, ScriptRing& ring) {
         for (uint32_t i = 0; i < turn.count; ++i) {
-          const uint64_t id = record_of(ring, turn.first + i).session.id;
+          const uint64_t id = record_of(ring, turn.first + i).flow.id;
           if (seen < 10 && id == 2) CHECK_EQ(ask(host, ScriptCall::set_output, i, 4, 0, id), 0);
           if (seen < 10 && id == 3) CHECK_EQ(ask(host, ScriptCall::drop, i, 0, 0, id), 0);
           if (seen < 10 && id == 5) CHECK_EQ(ask(host, ScriptCall::fail, i, 0, 0, id), 0);
@@ -260,7 +264,9 @@ TEST(script_too_slow_for_its_events_loses_some_and_they_are_counted) {
 
 TEST(script_ring_takes_no_number_on_trust) {
   const auto ring = ScriptRing::create(16, 4096);
+  const bricks_flow flow{};
   bricks_session session{};
+  session.flow = &flow;
   bricks_event event{};
   event.session = &session;
   event.type = BRICKS_EVENT_OPENING;

@@ -31,23 +31,23 @@ struct Asked {
 inline bricks_host test_host() {
   bricks_host host{};
   host.detach_me = [](bricks_session* session) {
-    Asked::add("detach " + std::to_string(session->id));
+    Asked::add("detach " + std::to_string(session->flow->id));
     return Asked::answer;
   };
   host.drop_packet = [](bricks_session* session) {
-    Asked::add("drop " + std::to_string(session->id));
+    Asked::add("drop " + std::to_string(session->flow->id));
     return Asked::answer;
   };
   host.kill = [](bricks_session* session) {
-    Asked::add("kill " + std::to_string(session->id));
+    Asked::add("kill " + std::to_string(session->flow->id));
     return Asked::answer;
   };
   host.set_output = [](bricks_session* session, uint32_t output) {
-    Asked::add("output " + std::to_string(session->id) + " " + std::to_string(output));
+    Asked::add("output " + std::to_string(session->flow->id) + " " + std::to_string(output));
     return Asked::answer;
   };
   host.add_group = [](bricks_session* session, uint32_t group, int direction) {
-    Asked::add("group " + std::to_string(session->id) + " " + std::to_string(group) + " " +
+    Asked::add("group " + std::to_string(session->flow->id) + " " + std::to_string(group) + " " +
                std::to_string(direction));
     return Asked::answer;
   };

@@ -107,7 +107,7 @@ struct Play {
       world.sessions[7].state = event == 'X' ? BRICKS_SESSION_CLOSING : BRICKS_SESSION_ACTIVE;
       world.manager->dispatch({&one, 1}, world.now);
       dropped += std::exchange(world.packets[7].dropped, 0);
-      fate |= world.sessions[7].owner_[1];
+      fate |= world.sessions[7].owner_;
     }
     calls = world.text_metadata(7, "calls");
     world.end(7);

@@ -73,16 +73,16 @@ struct Log final : SessionSink {
 
   void say(const bricks_session& session, const std::string& what) {
     text += (text.empty() ? "" : " ") + what;
-    std::string& own = by_id[session.id];
+    std::string& own = by_id[session.flow->id];
     own += (own.empty() ? "" : " ") + what;
   }
   void began(bricks_session& session) noexcept override {
-    CHECK_EQ(stage[session.id], 0);
-    stage[session.id] = 1;
+    CHECK_EQ(stage[session.flow->id], 0);
+    stage[session.flow->id] = 1;
   }
   void lifecycle(std::span<bricks_event> events) noexcept override {
     for (const bricks_event& event : events) {
-      int& at = stage[event.session->id];
+      int& at = stage[event.session->flow->id];
       const std::string side = event.packet ? std::to_string(event.direction) : "";
       if (event.type == BRICKS_EVENT_OPENING) {
         CHECK_EQ(at, 1);
@@ -105,10 +105,10 @@ struct Log final : SessionSink {
   }
   void packets(std::span<bricks_event> events) noexcept override {
     for (const bricks_event& event : events) {
-      const int at = stage[event.session->id];
+      const int at = stage[event.session->flow->id];
       CHECK(at == 2 || at == 3);
       say(*event.session, "P" + std::to_string(event.direction));
-      if (event.session->id == kill) {
+      if (event.session->flow->id == kill) {
         manager->close(*event.session, BRICKS_CLOSE_PLUGIN_KILL, event.packet);
         kill = 0;
       }
@@ -116,8 +116,8 @@ struct Log final : SessionSink {
   }
   void settled(std::span<const uint16_t>) noexcept override {}
   void over(bricks_session& session) noexcept override {
-    CHECK_EQ(stage[session.id], 4);
-    stage[session.id] = 5;
+    CHECK_EQ(stage[session.flow->id], 4);
+    stage[session.flow->id] = 5;
   }
   std::string take() {
     std::string taken = std::move(text);

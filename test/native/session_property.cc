@@ -60,9 +60,10 @@ struct ByTuple final : SessionSink {
   Log log;
   std::map<uint64_t, std::string> said;
   static uint64_t tuple_of(const bricks_session& session) {
-    const uint32_t low = session.address[0][3] < session.address[1][3] ? 0 : 1;
-    return uint64_t{session.address[low][3]} << 40 | uint64_t{session.address[1 - low][3]} << 32 |
-           uint64_t{session.port[low]} << 16 | session.port[1 - low];
+    const uint32_t low = session.flow->address[0][3] < session.flow->address[1][3] ? 0 : 1;
+    return uint64_t{session.flow->address[low][3]} << 40 |
+           uint64_t{session.flow->address[1 - low][3]} << 32 |
+           uint64_t{session.flow->port[low]} << 16 | session.flow->port[1 - low];
   }
   void began(bricks_session& session) noexcept override { log.began(session); }
   void say(std::span<bricks_event> events) {

@@ -320,7 +320,7 @@ TEST(edge_case_20_atomic_fragments) {
 TEST(session_kill_blocks_until_forgotten) {
   World world;
   world.push(udp_frame(kClient));
-  world.log.kill = world.manager->session(world.manager->entry(0)).id;
+  world.log.kill = world.manager->session(world.manager->entry(0)).flow->id;
   CHECK_EQ(world.push(udp_frame(kClient)), "P0 C:kill");
   CHECK_EQ(world.push(udp_frame(kClient)), "");
   CHECK_EQ(world.manager->place(0), PacketPlace::blocked);

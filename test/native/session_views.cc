@@ -59,11 +59,25 @@ TEST(session_views_the_short_way_are_those_of_the_long_way) {
     const Packet& packet = batch->packets[0];
     bricks_packet_view quick, slow;
     std::memset(&quick, 0xff, sizeof quick);
-    if (!view_plain(packet, &quick)) continue;
+    const uint32_t direction = direction_of(packet, random.below(2));
+    PlainPacket seen;
+    uint8_t protocol = kUdpProtocol;
+    if (see_plain<kUdpProtocol>(packet, &seen)) {
+      view_plain<kUdpProtocol>(packet, seen, direction, &quick);
+    } else if (see_plain<kTcpProtocol>(packet, &seen)) {
+      protocol = kTcpProtocol;
+      view_plain<kTcpProtocol>(packet, seen, direction, &quick);
+    } else {
+      continue;
+    }
     ++plain;
     view_packet(*batch, 0, &slow);
-    slow.direction = (packet.flags & kPacketReverse) != 0;
+    slow.direction = static_cast<uint8_t>(direction);
     CHECK(std::memcmp(&quick, &slow, sizeof quick) == 0);
+    CHECK_EQ(protocol, slow.protocol);
+    CHECK_EQ(seen.payload_length, slow.payload_length);
+    CHECK_EQ(seen.payload_at, slow.payload);
+    CHECK(seen.payload == (slow.payload ? slow.data + slow.payload : nullptr));
   }
   std::printf("  %u of %u are plain\n", plain, kTries);
   CHECK(plain > kTries / 8);

@@ -29,7 +29,7 @@ int handle(void *state, bricks_event *events, uint32_t count, uint32_t *at) {
     calls += static_cast<char>('0' + event.type);
     host.set_metadata(event.session, "calls", BRICKS_BYTES, calls.data(), calls.size(), nullptr);
     if (!*event.context) *event.context = std::malloc(1);
-    switch (random_choice(plugin.seed, event.session->id, event.type, plugin.letter)) {
+    switch (random_choice(plugin.seed, event.session->flow->id, event.type, plugin.letter)) {
       case Choice::detach:
         std::free(*event.context);
         *event.context = nullptr;

@@ -231,7 +231,7 @@ int handle(void *state, bricks_event *events, uint32_t count, uint32_t *at) {
     bricks_event &event = events[*at];
     const char letter = letter_of(event.type);
     std::string call = plugin.letter + letter;
-    if (event.session->child_type) {
+    if (event.session->flow->child_type) {
       call = plugin.letter + "c" + letter;
       std::string line = "child=" + std::string(1, letter);
       if (letter == 'X') line += std::to_string(event.reason);

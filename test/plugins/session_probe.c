@@ -45,9 +45,9 @@ static void say(struct probe *probe, const bricks_session *s) {
   for (int side = 0; side < 2; ++side) {
     at += snprintf(line + at, sizeof line - (size_t)at, " ");
     for (int i = 0; i < bytes; ++i) {
-      at += snprintf(line + at, sizeof line - (size_t)at, "%02x", s->address[side][i]);
+      at += snprintf(line + at, sizeof line - (size_t)at, "%02x", s->flow->address[side][i]);
     }
-    const unsigned port = (unsigned)(s->port[side] >> 8 | (s->port[side] & 255) << 8);
+    const unsigned port = (unsigned)(s->flow->port[side] >> 8 | (s->flow->port[side] & 255) << 8);
     at += snprintf(line + at, sizeof line - (size_t)at, ":%u", port);
   }
   at += snprintf(line + at, sizeof line - (size_t)at, " %llu %llu %llu %llu %u",

@@ -7,7 +7,9 @@
 enum { GROUP = 4711 };
 
 /* By whom the session is opened to: 1 intercepts, 2 limits, 3 sets the firewall's word. */
-static int check_security_policy(const bricks_session *session) { return session->address[1][3]; }
+static int check_security_policy(const bricks_session *session) {
+  return session->flow->address[1][3];
+}
 
 static int plugin_entry(bricks_session *session) {
   static char intercept[] = "INTERCEPT";

@@ -32,7 +32,7 @@ static void on_closing(plugin_state *plugin, const bricks_event *event) {
   session_state *mine = *event->context;
   char line[80];
   const int length = snprintf(line, sizeof line, "session %llu: %llu packets, reason %d",
-                              (unsigned long long)event->session->id,
+                              (unsigned long long)event->session->flow->id,
                               mine ? (unsigned long long)mine->packets : 0ull, event->reason);
   plugin->host->emit(plugin->number, line, (size_t)length);
   free(mine);
