@@ -51,10 +51,8 @@ bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
   return true;
 }
 
-PacketEvents PluginManager::packet_events() const noexcept {
-  // A script on another thread is waited for once.
-  const uint32_t most = scripts_ ? kBatchMax : kEventsTogether;
-  return {most, static_cast<uint16_t>(current_ | kSettled)};
+uint32_t PluginManager::packets_together() const noexcept {
+  return scripts_ ? kBatchMax : kEventsTogether;  // a script on another thread is waited for once
 }
 
 void PluginManager::dispatch(const PlainWave& wave, Nanos now) noexcept {

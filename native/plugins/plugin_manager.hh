@@ -54,7 +54,7 @@ class PluginManager {
   // `events`, CLOSING only once in its life. What came of it: packet.dropped, flow->output, the
   // SessionFate bits. Events of child sessions follow by themselves. `now`: for locks.
   void dispatch(std::span<bricks_event> events, Nanos now) noexcept;
-  PacketEvents packet_events() const noexcept;
+  uint32_t packets_together() const noexcept;  // that it wants at a time
   void dispatch(const PlainWave& wave, Nanos now) noexcept;
   // How often a plugin has done something to a packet or a session that verdicts depend on.
   uint64_t interventions() const noexcept { return interventions_; }

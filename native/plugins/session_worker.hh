@@ -76,7 +76,7 @@ class SessionWorker final : private SessionSink {
   void began(bricks_session& session) noexcept override;
   void lifecycle(std::span<bricks_event> events) noexcept override;
   void packets(std::span<bricks_event> events) noexcept override;
-  PacketEvents packet_events() noexcept override { return plugins_->packet_events(); }
+  uint32_t packets_together() noexcept override { return plugins_->packets_together(); }
   void plain(const PlainWave& wave) noexcept override;
   void settled(std::span<const Index> places) noexcept override;
   void over(bricks_session& session) noexcept override;

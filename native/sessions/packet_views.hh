@@ -26,6 +26,10 @@ inline constexpr uint32_t kUsualPacket = 14 | 4 << 16;
 inline uint32_t decoded_as(const Packet& packet) noexcept {
   return load<uint32_t>(reinterpret_cast<const uint8_t*>(&packet.network));
 }
+inline bool is_usual(const Packet& packet) noexcept {
+  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24;
+  return ((decoded_as(packet) ^ kUsualPacket) & ~kReverse) == 0;
+}
 
 inline constexpr uint8_t kTcpProtocol = 6, kUdpProtocol = 17;
 
@@ -42,11 +46,10 @@ template <uint8_t kProtocol>
 inline __attribute__((always_inline)) bool see_plain(const Packet& packet,
                                                      PlainPacket* seen) noexcept {
   constexpr uint32_t kIp = 14, kTransport = 34;
-  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24;
   const uint8_t* data = packet.data;
   const uint32_t length = packet.length;
-  if ((decoded_as(packet) ^ kUsualPacket) & ~kReverse || length < kTransport + 20 ||
-      data[kIp] != 0x45 || data[kIp + 9] != kProtocol) {
+  if (!is_usual(packet) || length < kTransport + 20 || data[kIp] != 0x45 ||
+      data[kIp + 9] != kProtocol) {
     return false;
   }
   const uint32_t bytes = load_be16(data + kIp + 2) - 20u;  // of TCP or UDP

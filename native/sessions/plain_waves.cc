@@ -97,14 +97,14 @@ struct SessionManager::WaveFrame {
 // What becomes of one.
 struct SessionManager::Wave {
   Nanos newest;
-  uint32_t at, end;             // places of packets
-  uint32_t count = 0;           // events
-  uint32_t all = ~0u, any = 0;  // of sessions' owner_
+  uint32_t at, end;                // places of packets
+  uint32_t count = 0;              // events
+  uint32_t all = ~0u, any = 0;     // of sessions' owner_
+  uint32_t others = 0, owner = 0;  // events that took the longer way, and the last one's owner_
 };
 
 void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept {
-  const PacketEvents wanted = sink.packet_events();
-  const uint64_t owner = uint64_t{wanted.owner} << kOwnerShift | uint64_t{++mark_} << kMarkShift;
+  const uint64_t owner = uint64_t{usual_owner_} << kOwnerShift | uint64_t{++mark_} << kMarkShift;
   // Duplicates are for the long way to find.
   const bool none = rules_.duplicates != Duplicates::off;
   const auto idle = [this](uint8_t protocol) {
@@ -120,7 +120,7 @@ void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) 
   frame.usual[1] = owner | (none ? kNoSessions : active(kTcp));
   frame.idle[0] = idle(kUdp);
   frame.idle[1] = idle(kTcp);
-  frame.most = wanted.most;
+  frame.most = sink.packets_together();
   aside_count_ = 0;
   std::fill_n(look_.word + (to - from), kPlainAhead, look_.word[0]);
   for (uint32_t i = from; i < from + kPlainAhead; ++i) frame.fetch<true>(frame.words[i]);
@@ -218,6 +218,8 @@ __attribute__((noinline)) void SessionManager::plain_other(const WaveFrame& fram
   }
   wave.all &= owner;
   wave.any |= owner;
+  wave.owner = owner;
+  ++wave.others;
   order_[wave.count] = static_cast<Index>(i);
   const uint8_t* payload = view.payload ? view.data + view.payload : nullptr;
   take(session, entry, now, view, payload, view.payload_length, direction, view.wire_length,
@@ -231,13 +233,22 @@ void SessionManager::plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t
   bool tcp = false;
   while (wave.at < end) {
     const uint32_t at = wave.at;
-    tcp_met_ ? plain_run<kUdp, true>(frame, wave) : plain_run<kUdp, false>(frame, wave);
-    const uint32_t udp = wave.at;
-    if (udp < end) plain_run<kTcp, true>(frame, wave);
-    tcp = tcp || wave.at != udp;
+    const Packet& next = frame.packets[frame.in[at]];
+    if (is_usual(next) && next.length > 23) {
+      if (next.data[23] == kTcp) {
+        tcp = true;
+        plain_run<kTcp, true>(frame, wave);
+      } else if (tcp_met_) {
+        plain_run<kUdp, true>(frame, wave);
+      } else {
+        plain_run<kUdp, false>(frame, wave);
+      }
+    }
     if (wave.at == at) plain_other(frame, wave);
   }
   tcp_met_ = tcp;
+  constexpr uint32_t kDiffer = kSessionOutput | kSessionApplication;
+  if (wave.others > wave.count / 2) usual_owner_ = static_cast<uint16_t>(wave.owner & ~kDiffer);
   newest_ = wave.newest;
   if (wave.count == 0) return;
   in_wave_ = true;

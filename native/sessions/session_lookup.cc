@@ -78,16 +78,14 @@ void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
   const Packet* const packets = batch.packets;
   const Index* const in = in_.data();
   const uint64_t salt = scope_->salt();
-  constexpr uint32_t kReverse = uint32_t{kPacketReverse} << 24;
-  const uint32_t always = rule_.tenant;
+  const bool always = rule_.tenant;
   const uint32_t count = to - from;
   for (uint32_t n = 0; n < count; ++n) {
     const Index index = in[from + n];
     const Packet& packet = packets[index];
     const uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
     look_.digest[n] = digest;
-    const uint32_t unusual = ((decoded_as(packet) ^ kUsualPacket) & ~kReverse) | always;
-    if (__builtin_expect(unusual || digest <= kNobody, 0)) {
+    if (__builtin_expect(!is_usual(packet) || digest <= kNobody || always, 0)) {
       look_.digest[n] = odd_digest(index, digest);
     }
   }

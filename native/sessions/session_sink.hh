@@ -9,13 +9,6 @@
 
 namespace bricks {
 
-// How a sink wants PACKET events.
-struct PacketEvents {
-  uint32_t most = kBatchMax;  // at a time
-  uint16_t owner = 0;  // what the lower half of most sessions' owner_ is, but for kSessionOutput
-                       // and kSessionApplication
-};
-
 // PACKET events, and what their sessions have in common: nobody need look at them again. `context`
 // of each is bricks_session.context_'s address.
 struct PlainWave {
@@ -35,7 +28,7 @@ class SessionSink {
   // it now. It may close() sessions.
   virtual void packets(std::span<bricks_event> events) noexcept = 0;
   // Most are the next ones of active sessions: packets() and settled() in one.
-  virtual PacketEvents packet_events() noexcept { return {}; }
+  virtual uint32_t packets_together() noexcept { return kBatchMax; }  // at most
   virtual void plain(const PlainWave& wave) noexcept {
     packets(wave.events);
     settled(wave.places);

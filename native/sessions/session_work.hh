@@ -47,6 +47,9 @@ class SessionWork {
   Index again_[kBatchMax];
   uint16_t mark_ = 0;    // of the run, on the sessions it has met
   bool tcp_met_ = true;  // the last wave had some of TCP
+  // What the lower half of most sessions' owner_ is, as far as is known, but for what they may
+  // differ in (kSessionOutput, kSessionApplication).
+  uint16_t usual_owner_ = 0;
 
   SessionManagerCounts counts_;
   Nanos newest_ = 0;
