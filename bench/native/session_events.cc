@@ -66,6 +66,7 @@ class Followed {
     table_->tick(now_ += 1200);
     batch_->count = count;
     batch_->now = now_;
+    batch_->plain = true;  // inputs of short frames say so
     decode(*batch_, process_hash_seed());
     list_of_ = {own_, own_, own_};
     Outlets outlets({&list_of_, 1}, cell_);

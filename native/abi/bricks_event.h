@@ -22,7 +22,7 @@ typedef struct bricks_packet_view {
   uint8_t direction; /* 0: from whoever opened the session */
   uint8_t dropped;   /* somebody has dropped it; nothing undoes that */
   uint8_t fragment;  /* a later fragment: no transport header */
-  uint16_t zero2_;
+  uint16_t unused_;
   uint8_t duplicate; /* one like it came a moment ago (option duplicates = "mark") */
   uint8_t stale;     /* TCP: with an old timestamp; its receiver discards it (RFC 7323, PAWS) */
   uint8_t zero_[6];
@@ -54,8 +54,8 @@ typedef struct bricks_event {
                       * bricks_conflict_reason */
   uint16_t protocol; /* PROTOCOL: bricks_protocol */
   uint16_t kind;     /* PROTOCOL: which record of it */
-  uint32_t entry_;   /* the host's */
-  uint64_t zero_;
+  uint32_t entry_;   /* the host's, like unused_ */
+  uint64_t unused_;
 } bricks_event;
 
 typedef enum {

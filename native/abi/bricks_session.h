@@ -55,8 +55,8 @@ typedef struct bricks_session {
   uint8_t close_reason;
   uint8_t protocol; /* 6 TCP, 17 UDP, 1 and 58 ICMP, ... */
   uint8_t ip_version;
-  uint32_t owner_; /* the host's, like context_ */
-  const bricks_flow *flow;
+  uint32_t owner_;         /* the host's, like context_ */
+  const bricks_flow *flow; /* never 0; good as long as the session */
   void *context_;
 } bricks_session;
 

@@ -49,7 +49,7 @@ void PinnedBalancer::collect_plain(const Batch& batch, const Index* picks,
   const uint64_t salt = salt_;
   for (uint32_t i = 0; i < count; ++i) {
     const Index index = picks[i];
-    const uint64_t digest = (uint64_t{batch.packets[index].hash} << 32 | batch.tags[index]) ^ salt;
+    const uint64_t digest = batch.digests[index] ^ salt;
     look_.digest[i] = digest + (digest == 0);
     look_.bits[i] = packet_bits(batch, index);
   }

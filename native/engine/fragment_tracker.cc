@@ -15,9 +15,7 @@ constexpr uint32_t kAsItIs = UINT32_MAX;  // HeldPackets::note: released without
 constexpr Nanos kHold = Nanos{kFragmentHoldMs} * 1000000;
 constexpr Nanos kKnown = Nanos{kFragmentKnownMs} * 1000000;
 
-uint64_t digest_of(const Batch& batch, Index i) noexcept {
-  return uint64_t{batch.packets[i].hash} << 32 | batch.tags[i];
-}
+uint64_t digest_of(const Batch& batch, Index i) noexcept { return batch.digests[i]; }
 
 bool is_fragment(const Packet& packet) noexcept { return packet.flags & kPacketFragment; }
 

@@ -46,7 +46,7 @@ bool PluginManager::dispatch_settled(std::span<bricks_event> events) noexcept {
   }
   WorkerGeneration& generation = *slots_[word & kSlotMask];
   if (odd || generation.disabled) return false;
-  for (bricks_event& event : events) event.context = &event.session->context_;
+  for (bricks_event& event : events) event.context = generation.context(event, 0);
   call_in_turn(generation, events);
   return true;
 }
@@ -64,7 +64,7 @@ void PluginManager::dispatch(const PlainWave& wave, Nanos now) noexcept {
   tell_children();
 }
 
-// Each plugin that gets packets. The first one's contexts are in the events already.
+// Each plugin that gets packets. The events have the first one's contexts.
 void PluginManager::call_in_turn(WorkerGeneration& generation,
                                  std::span<bricks_event> events) noexcept {
   changed_ = false;

@@ -341,10 +341,10 @@ int LuaState::handle(bricks_event* events, uint32_t count, uint32_t* at) noexcep
   call_.at = call_.first = 0;
   call_.mark = -1;
   call_.limit = description_.loops;
-  call_.batched = 0;
-  while (call_.batched < count && description_.batch >> events[call_.batched].type & 1) {
-    ++call_.batched;
-  }
+  uint32_t batched = 0;
+  const uint32_t batch = description_.batch;
+  while (batched < count && batch >> events[batched].type & 1) ++batched;
+  call_.batched = batched;
   // A state that is full can still do what needs little: let go of something, for one.
   ceiling_ = std::max(bound_, std::min(used_ + kLuaReserve, bound_ + bound_ / 8));
   if (used_ > relief_) [[unlikely]]

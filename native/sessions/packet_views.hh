@@ -32,6 +32,9 @@ inline bool is_usual(const Packet& packet) noexcept {
 }
 
 inline constexpr uint8_t kTcpProtocol = 6, kUdpProtocol = 17;
+// Where such a packet's headers begin.
+inline constexpr uint32_t kPlainIp = 14, kPlainTransport = 34;
+inline uint8_t plain_protocol(const Packet& packet) noexcept { return packet.data[kPlainIp + 9]; }
 
 // Of a packet that is as most are.
 struct PlainPacket {
@@ -41,35 +44,37 @@ struct PlainPacket {
 };
 
 // Is it decoded as usual, IPv4 without options, of that protocol (TCP or UDP) with the length that
-// the IP packet has, all of it captured?
-template <uint8_t kProtocol>
+// the IP packet has, all of it captured? kUsual: decode() says so of the whole batch but for the
+// protocol, which is that of the packet's session, and the length that UDP says.
+template <uint8_t kProtocol, bool kUsual>
 inline __attribute__((always_inline)) bool see_plain(const Packet& packet,
                                                      PlainPacket* seen) noexcept {
-  constexpr uint32_t kIp = 14, kTransport = 34;
   const uint8_t* data = packet.data;
   const uint32_t length = packet.length;
-  if (!is_usual(packet) || length < kTransport + 20 || data[kIp] != 0x45 ||
-      data[kIp + 9] != kProtocol) {
+  if (!kUsual && (!is_usual(packet) || length < kPlainTransport + 20 || data[kPlainIp] != 0x45 ||
+                  plain_protocol(packet) != kProtocol)) {
     return false;
   }
-  const uint32_t bytes = load_be16(data + kIp + 2) - 20u;  // of TCP or UDP
-  if (bytes > length - kTransport) return false;
+  const uint32_t bytes = load_be16(data + kPlainIp + 2) - 20u;  // of TCP or UDP
+  if (!kUsual && bytes > length - kPlainTransport) return false;
   if (kProtocol == kUdpProtocol) {
-    if (bytes <= 8 || load_be16(data + kTransport + 4) != bytes) return false;
-    *seen = {data + kTransport + 8, bytes - 8, kTransport + 8};
+    if (bytes <= 8 || load_be16(data + kPlainTransport + 4) != bytes) return false;
+    *seen = {data + kPlainTransport + 8, bytes - 8, kPlainTransport + 8};
     return true;
   }
-  const uint32_t header = data[kTransport + 12] >> 2 & 60;
+  if (kUsual && bytes < 20) return false;
+  const uint32_t header = data[kPlainTransport + 12] >> 2 & 60;
   if (header < 20 || header > bytes) return false;
-  const uint32_t at = header == bytes ? 0 : kTransport + header;
+  const uint32_t at = header == bytes ? 0 : kPlainTransport + header;
   *seen = {at ? data + at : nullptr, bytes - header, at};
   return true;
 }
 
-// 1: from whoever is second in the flow's key, where the first has opened the session (`second` 0).
-inline uint32_t direction_of(const Packet& packet, uint32_t second) noexcept {
-  constexpr uint32_t kShift = std::countr_zero(uint32_t{kPacketReverse});
-  return (uint32_t{packet.flags} >> kShift ^ second) & 1;
+// 1: from the side that did not open the session. `second`: its lowest bit is 1 where whoever is
+// second in the flow's key has opened it.
+inline uint32_t direction_of(const Packet& packet, uint64_t second) noexcept {
+  constexpr uint32_t kShift = 24 + std::countr_zero(uint32_t{kPacketReverse});
+  return (decoded_as(packet) >> kShift ^ static_cast<uint32_t>(second)) & 1;
 }
 
 // The same as view_packet() makes, and the direction, of what see_plain() has seen.
@@ -77,8 +82,8 @@ template <uint8_t kProtocol>
 inline __attribute__((always_inline)) void view_plain(const Packet& packet, const PlainPacket& seen,
                                                       uint32_t direction,
                                                       bricks_packet_view* view) noexcept {
-  constexpr uint64_t kPlaces = 14 | 34 << 16;
-  const uint32_t flags = kProtocol == kTcpProtocol ? packet.data[34 + 13] : 0;
+  constexpr uint64_t kPlaces = kPlainIp | kPlainTransport << 16;
+  const uint32_t flags = kProtocol == kTcpProtocol ? packet.data[kPlainTransport + 13] : 0;
   view->data = packet.data;
   view->timestamp = packet.timestamp;
   view->length = packet.length;

@@ -7,6 +7,7 @@
 
 #include "sessions/packet_views.hh"
 #include "sessions/session_manager.hh"
+#include "sessions/session_words.hh"
 #include "sessions/tcp_plain.hh"
 
 namespace bricks {
@@ -14,9 +15,9 @@ namespace bricks {
 namespace {
 
 constexpr uint8_t kTcp = kTcpProtocol, kUdp = kUdpProtocol;
-// How many packets ahead lines are asked for, while there is enough to do.
-constexpr uint32_t kPlainAhead = 24;
-static_assert(kPlainAhead <= kSessionAhead);
+// So many packets are looked up at a time, while the sessions of those before them are on their way
+// from memory.
+constexpr uint32_t kPlainAhead = 32;
 
 // Of bricks_session, as one word: state, close_reason, protocol and ip_version, then owner_, whose
 // lower half is the sink's; the upper one says in which run the session was met last.
@@ -32,6 +33,12 @@ void store_mark(bricks_session& session, uint64_t word) noexcept {
   std::memcpy(reinterpret_cast<uint8_t*>(&session.owner_) + 2, &mark, sizeof mark);
 }
 
+// Its lowest bit: has whoever is second in the key opened the session?
+uint64_t second_of(uint64_t word) noexcept {
+  static_assert(kPinSecond == 2);
+  return word >> (kSessionPinShift + 1);
+}
+
 // That of a session that is active, and that nobody has closed, without its owner_.
 constexpr uint64_t active(uint8_t protocol) noexcept {
   return BRICKS_SESSION_ACTIVE | uint32_t{protocol} << 16 | 4u << 24;
@@ -43,6 +50,14 @@ inline bool has_tcp(const bricks_packet_view& view) noexcept {
   const uint32_t at = view.transport;
   return view.length == view.wire_length && at + 20 <= view.length &&
          at + (view.data[at + 12] >> 4) * 4u <= view.length;
+}
+
+// None of its packets is cut.
+bool is_whole(const Batch& batch) noexcept {
+  if (batch.plain) return true;
+  uint8_t flags = 0;
+  for (uint32_t i = 0; i < batch.count; ++i) flags |= batch.packets[i].flags;
+  return !(flags & kPacketCut);
 }
 
 // The packet counts, and is an event.
@@ -61,14 +76,14 @@ inline __attribute__((always_inline)) void take(bricks_session& session, uint32_
   event.offset = 0;
   store_eight(&event.length,
               payload_length | uint64_t{BRICKS_EVENT_PACKET} << 32 | uint64_t{direction} << 40);
-  store_eight(&event.protocol, uint64_t{entry} << 32);
+  event.protocol = event.kind = 0;
+  event.entry_ = entry;
 }
 
 }  // namespace
 
 // What stays the same in a wave.
 struct SessionManager::WaveFrame {
-  const uint64_t* words;  // of the session table, by place
   bricks_session* sessions;
   TcpTrack* tcp;
   const Packet* packets;
@@ -76,6 +91,8 @@ struct SessionManager::WaveFrame {
   uint64_t usual[2];  // word_of() most sessions of UDP, TCP; their mark is this run's
   Nanos idle[2];      // as long as those may be silent
   uint32_t most;
+  uint32_t to;
+  std::array<void (SessionManager::*)(const WaveFrame&, Wave&) noexcept, 2> run;  // UDP, TCP
 
   // Asks for what a packet needs: its session, and TCP's state, whose address costs as much as all
   // the rest of this. Without the assembly of nothing GCC takes a call of what only prefetches to
@@ -111,7 +128,6 @@ void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) 
     return idle_[static_cast<uint32_t>(kOpeningClass[protocol]) + 1];
   };
   WaveFrame frame;
-  frame.words = look_.word - from;
   frame.sessions = &sessions_[0];
   frame.tcp = &tcp_[0];
   frame.packets = batch_->packets;
@@ -120,10 +136,16 @@ void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) 
   frame.usual[1] = owner | (none ? kNoSessions : active(kTcp));
   frame.idle[0] = idle(kUdp);
   frame.idle[1] = idle(kTcp);
+  if (batch_->usual && is_whole(*batch_)) {
+    frame.run = {&SessionManager::plain_run<kUdp, true>, &SessionManager::plain_run<kTcp, true>};
+  } else {
+    frame.run = {&SessionManager::plain_run<kUdp, false>, &SessionManager::plain_run<kTcp, false>};
+  }
+  frame.to = to;
   frame.most = sink.packets_together();
   aside_count_ = 0;
-  std::fill_n(look_.word + (to - from), kPlainAhead, look_.word[0]);
-  for (uint32_t i = from; i < from + kPlainAhead; ++i) frame.fetch<true>(frame.words[i]);
+  looked_ = from;
+  look_ahead(frame);
   for (uint32_t at = from; at < to; at += frame.most) {
     plain_wave(frame, at, std::min(at + frame.most, to), sink);
   }
@@ -132,38 +154,37 @@ void SessionManager::plain_waves(uint32_t from, uint32_t to, SessionSink& sink) 
 // Packets as most are, of one protocol, whose sessions are in need of nothing more: from wave.at on
 // up to the first that is not. What is written could be anything, as far as the compiler knows: it
 // keeps what is local.
-template <uint8_t kProtocol, bool kWithTcp>
+template <uint8_t kProtocol, bool kUsual>
 __attribute__((noinline)) void SessionManager::plain_run(const WaveFrame& frame,
                                                          Wave& wave) noexcept {
   constexpr uint32_t kNumber = kProtocol == kTcp;
-  const uint64_t* const words = frame.words;
   const Packet* const packets = frame.packets;
   const Index* const in = frame.in;
   bricks_session* const sessions = frame.sessions;
   const uint64_t usual = frame.usual[kNumber];
   const Nanos idle = frame.idle[kNumber];
-  const uint32_t end = wave.end, begun = wave.count;
+  const uint64_t end = wave.end;
+  const uint32_t begun = wave.count;
   Nanos newest = wave.newest;
   uint64_t told = 0;
-  uint32_t i = wave.at, count = begun;
+  uint64_t i = wave.at, count = begun;
   for (; i < end; ++i) {
-    const uint64_t word = words[i];
+    const uint64_t word = look_.word[i];
     const uint32_t entry = word_entry(word);
     bricks_session& session = sessions[entry];
     const Packet& packet = packets[in[i]];
     const Nanos now = packet.timestamp;
     const uint64_t differs = word_of(session) ^ usual;
     PlainPacket seen;
-    if (__builtin_expect(!see_plain<kProtocol>(packet, &seen), 0)) break;
+    if (__builtin_expect(!see_plain<kProtocol, kUsual>(packet, &seen), 0)) break;
     if (__builtin_expect(now < newest || now - session.last_seen > idle, 0)) break;
     // The mark of this run: it has had a packet.
     if (__builtin_expect(differs << kAlikeShift != 0 || differs >> kMarkShift == 0, 0)) break;
-    const uint32_t direction = direction_of(packet, word_pin(word) / kPinSecond);
-    if (kProtocol == kTcp &&
-        !tcp_step_plain(frame.tcp[entry], direction, packet.data + 34, seen.payload_length)) {
+    const uint32_t direction = direction_of(packet, second_of(word));
+    if (kProtocol == kTcp && !tcp_step_plain(frame.tcp[entry], direction,
+                                             packet.data + kPlainTransport, seen.payload_length)) {
       break;
     }
-    frame.fetch<kWithTcp>(words[i + kPlainAhead]);
     store_mark(session, usual);
     newest = now;
     told |= differs;
@@ -174,10 +195,10 @@ __attribute__((noinline)) void SessionManager::plain_run(const WaveFrame& frame,
     take(session, entry, now, view, seen.payload, seen.payload_length, direction, packet.length,
          packets_.all[count++]);
   }
-  wave.at = i;
+  wave.at = static_cast<uint32_t>(i);
   if (count == begun) return;
   wave.newest = newest;
-  wave.count = count;
+  wave.count = static_cast<uint32_t>(count);
   const auto owner = static_cast<uint32_t>(usual >> kOwnerShift);
   wave.all &= owner;
   wave.any |= owner | static_cast<uint32_t>((told & kTold) >> kOwnerShift);
@@ -187,8 +208,8 @@ __attribute__((noinline)) void SessionManager::plain_run(const WaveFrame& frame,
 __attribute__((noinline)) void SessionManager::plain_other(const WaveFrame& frame,
                                                            Wave& wave) noexcept {
   const uint32_t i = wave.at++;
-  frame.fetch<true>(frame.words[i + kPlainAhead]);
-  const uint64_t word = frame.words[i];
+  if (look_.word[i] == 0) settle_rest(i);
+  const uint64_t word = look_.word[i];
   const uint32_t entry = word_entry(word);
   entries_[i] = entry;
   bricks_session& session = frame.sessions[entry];
@@ -198,7 +219,7 @@ __attribute__((noinline)) void SessionManager::plain_other(const WaveFrame& fram
   const Index index = frame.in[i];
   bricks_packet_view& view = views_[i];
   view_packet(*batch_, index, &view);
-  const uint32_t direction = direction_of(frame.packets[index], word_pin(word) / kPinSecond);
+  const uint32_t direction = direction_of(frame.packets[index], second_of(word));
   view.direction = static_cast<uint8_t>(direction);
   Nanos now = view.timestamp;
   if (now < wave.newest) newest_ = wave.newest, now = time_back(now);
@@ -226,23 +247,34 @@ __attribute__((noinline)) void SessionManager::plain_other(const WaveFrame& fram
        packets_.all[wave.count++]);
 }
 
+// Looks up the next packets, and asks for their sessions.
+void SessionManager::look_ahead(const WaveFrame& frame) noexcept {
+  const uint32_t end = std::min(looked_ + kPlainAhead, frame.to);
+  const auto look = [&](auto fetch) { table_.look_for_words(look_, looked_, end, fetch); };
+  if (tcp_met_) {
+    look([&](uint64_t word) { frame.fetch<true>(word); });
+  } else {
+    look([&](uint64_t word) { frame.fetch<false>(word); });
+  }
+  looked_ = end;
+}
+
 // Packets [begin, end): an event of each, or it is set aside.
 void SessionManager::plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end,
                                 SessionSink& sink) noexcept {
-  Wave wave{newest_, begin, end};
+  Wave wave{newest_, begin, begin};
   bool tcp = false;
   while (wave.at < end) {
     const uint32_t at = wave.at;
+    if (at == wave.end) {
+      wave.end = std::min(looked_, end);
+      look_ahead(frame);
+    }
     const Packet& next = frame.packets[frame.in[at]];
-    if (is_usual(next) && next.length > 23) {
-      if (next.data[23] == kTcp) {
-        tcp = true;
-        plain_run<kTcp, true>(frame, wave);
-      } else if (tcp_met_) {
-        plain_run<kUdp, true>(frame, wave);
-      } else {
-        plain_run<kUdp, false>(frame, wave);
-      }
+    if (is_usual(next) && next.length > kPlainTransport) {
+      const bool is_tcp = plain_protocol(next) == kTcp;
+      tcp |= is_tcp;
+      (this->*frame.run[is_tcp])(frame, wave);
     }
     if (wave.at == at) plain_other(frame, wave);
   }

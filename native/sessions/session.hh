@@ -109,12 +109,12 @@ inline constexpr uint32_t kSessionAhead = 64, kSessionNear = 12;
 // A batch's packets before the table. digest and bits go in (a digest is never 0), pin (or word)
 // and rest come out.
 struct SessionBatch {
-  alignas(64) uint64_t digest[kBatchMax];
-  uint8_t bits[kBatchMax];  // SessionBits that the packet shows, kPacketOpens
+  alignas(64) uint64_t digest[kBatchMax + 3];  // aim() takes four at a time
+  uint8_t bits[kBatchMax];                     // SessionBits that the packet shows, kPacketOpens
   uint16_t pin[kBatchMax];
   Index rest[kBatchMax];
-  alignas(64) uint32_t line[kBatchMax + kSessionAhead];  // the table's own
-  uint64_t word[kBatchMax + kSessionAhead];              // touch_words() only
+  alignas(64) uint32_t line[kBatchMax + kSessionAhead];  // where it begins: the table's
+  uint64_t word[kBatchMax];                              // look_for_words() only
 };
 
 }  // namespace bricks

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sessions/session_table.hh"
+#include "sessions/session_words.hh"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,41 +17,32 @@ constexpr uint32_t kMovesMax = 2;  // beyond the first: 84 lines looked at, at m
 
 #if defined(__x86_64__)
 
-// A bit for each of the four digests that is the wanted one.
-inline uint32_t matches(const uint64_t* digests, uint64_t digest) noexcept {
-  const __m128i wanted = _mm_set1_epi64x(static_cast<long long>(digest));
-  const auto* pairs = reinterpret_cast<const __m128i*>(digests);
-  const __m128i low = _mm_cmpeq_epi64(_mm_load_si128(pairs), wanted);
-  const __m128i high = _mm_cmpeq_epi64(_mm_load_si128(pairs + 1), wanted);
-  return static_cast<uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(_mm_packs_epi32(low, high))));
-}
-
-// The first lines of `count` digests, four at a time: writes up to three more.
-inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t mask,
-                uint32_t* line) noexcept {
+// Where the first lines of digests [begin, end) begin, lines being 1 << kShift bytes long; four at
+// a time: writes up to three more.
+template <uint32_t kShift>
+inline void first_lines(const uint64_t* digest, uint32_t begin, uint32_t end, uint32_t lines,
+                        uint32_t mask, uint32_t* line) noexcept {
   const __m128i all = _mm_set1_epi32(static_cast<int>(mask));
-  const __m128i half = _mm_srli_epi32(all, 1), end = _mm_set1_epi32(static_cast<int>(lines));
-  for (uint32_t i = 0; i < count; i += 4) {
-    const __m128 a = _mm_load_ps(reinterpret_cast<const float*>(digest + i));
-    const __m128 b = _mm_load_ps(reinterpret_cast<const float*>(digest + i + 2));
+  const __m128i half = _mm_srli_epi32(all, 1);
+  const __m128i there_are = _mm_set1_epi32(static_cast<int>(lines));
+  for (size_t i = begin; i < end; i += 4) {
+    const __m128 a = _mm_loadu_ps(reinterpret_cast<const float*>(digest + i));
+    const __m128 b = _mm_loadu_ps(reinterpret_cast<const float*>(digest + i + 2));
     const __m128i at = _mm_and_si128(_mm_castps_si128(_mm_shuffle_ps(a, b, 0x88)), all);
-    const __m128i there = _mm_or_si128(_mm_cmplt_epi32(at, end), half);
-    _mm_store_si128(reinterpret_cast<__m128i*>(line + i), _mm_and_si128(at, there));
+    const __m128i there = _mm_or_si128(_mm_cmplt_epi32(at, there_are), half);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(line + i),
+                     _mm_slli_epi32(_mm_and_si128(at, there), kShift));
   }
 }
 
 #else
 
-inline uint32_t matches(const uint64_t* digests, uint64_t digest) noexcept {
-  return uint32_t{digests[0] == digest} | uint32_t{digests[1] == digest} << 1 |
-         uint32_t{digests[2] == digest} << 2 | uint32_t{digests[3] == digest} << 3;
-}
-
-inline void aim(const uint64_t* digest, uint32_t count, uint32_t lines, uint32_t mask,
-                uint32_t* line) noexcept {
-  for (uint32_t i = 0; i < count; ++i) {
+template <uint32_t kShift>
+inline void first_lines(const uint64_t* digest, uint32_t begin, uint32_t end, uint32_t lines,
+                        uint32_t mask, uint32_t* line) noexcept {
+  for (uint32_t i = begin; i < end; ++i) {
     const uint32_t at = static_cast<uint32_t>(digest[i]) & mask;
-    line[i] = at < lines ? at : at & mask >> 1;
+    line[i] = (at < lines ? at : at & mask >> 1) << kShift;
   }
 }
 
@@ -72,12 +63,12 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
   const uint64_t seen = (clock_ & 0xffff) << kSessionSeenShift;
   Line* const lines = lines_;
   uint32_t rest = 0;
-  for (uint32_t n = 0; n < count; ++n) {
-    __builtin_prefetch(lines + batch.line[n + kSessionAhead], 0, 2);
-    __builtin_prefetch(lines + batch.line[n + kSessionNear]);
-    const uint32_t i = position(n);
+  for (size_t n = 0; n < count; ++n) {
+    __builtin_prefetch(line_at(lines, batch.line[n + kSessionAhead]), 0, 2);
+    __builtin_prefetch(line_at(lines, batch.line[n + kSessionNear]));
+    const size_t i = position(n);
     const uint64_t digest = batch.digest[i];
-    Line& line = lines[batch.line[n]];
+    Line& line = *line_at(lines, batch.line[n]);
     const uint32_t ways = matches(line.digest, digest);
     uint64_t& word = line.word[static_cast<uint32_t>(__builtin_ctz(ways | 16)) & 3];
     const uint64_t before = word;
@@ -92,61 +83,30 @@ inline __attribute__((always_inline)) uint32_t SessionTable::look(SessionBatch& 
   return rest;
 }
 
-// The same without bits, for the whole word.
-template <typename Position>
-inline __attribute__((always_inline)) uint32_t SessionTable::look_for_words(
-    SessionBatch& batch, uint32_t count, Position position) noexcept {
-  const uint64_t seen = (clock_ & 0xffff) << kSessionSeenShift;
-  Line* const lines = lines_;
-  uint32_t rest = 0;
-  for (uint32_t n = 0; n < count; ++n) {
-    __builtin_prefetch(lines + batch.line[n + kSessionAhead], 0, 2);
-    const uint32_t i = position(n);
-    Line& line = lines[batch.line[n]];
-    const uint32_t ways = matches(line.digest, batch.digest[i]);
-    if (__builtin_expect(ways == 0, 0)) {
-      batch.word[i] = 0;
-      batch.rest[rest++] = static_cast<Index>(i);
-      continue;
-    }
-    uint64_t& word = line.word[__builtin_ctz(ways)];
-    if ((word ^ seen) & kSessionSeenMask) word = (word & ~kSessionSeenMask) | seen;
-    batch.word[i] = word;
-  }
-  return rest;
-}
-
-// `looking(count, position)` is one of the two.
-template <typename Looking>
-inline uint32_t SessionTable::look_all(SessionBatch& batch, uint32_t count,
-                                       Looking looking) noexcept {
+uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
   if (count == 0) return 0;
-  // The first-level cache waits for few lines at a time and drops prefetches beyond them; the
-  // second for many. Behind the last, the last again: no test in the loop.
-  const auto begin = [&](uint32_t lines) {
-    std::fill_n(batch.line + lines, kSessionAhead, batch.line[lines - 1]);
-    for (uint32_t i = 0; i < kSessionAhead; ++i) __builtin_prefetch(lines_ + batch.line[i], 0, 2);
-  };
-  aim(batch.digest, count, line_count_, mask_, batch.line);
-  begin(count);
-  const uint32_t others = looking(count, [](uint32_t n) { return n; });
+  aim(batch, 0, count);
+  const uint32_t others = look(batch, count, [](size_t n) { return n; });
   if (others == 0) return 0;
   for (uint32_t r = 0; r < others; ++r) {
-    batch.line[r] = second_of(batch.digest[batch.rest[r]]);
+    batch.line[r] = second_of(batch.digest[batch.rest[r]]) << kLineShift;
   }
-  begin(others);
-  return looking(others, [&](uint32_t n) { return uint32_t{batch.rest[n]}; });
+  ask(batch, 0, others);
+  return look(batch, others, [&](size_t n) { return size_t{batch.rest[n]}; });
 }
 
-uint32_t SessionTable::touch(SessionBatch& batch, uint32_t count) noexcept {
-  return look_all(batch, count,
-                  [&](uint32_t some, auto position) { return look(batch, some, position); });
+void SessionTable::aim(SessionBatch& batch, uint32_t begin, uint32_t end) noexcept {
+  first_lines<kLineShift>(batch.digest, begin, end, line_count_, mask_, batch.line);
+  ask(batch, begin, end);
 }
 
-uint32_t SessionTable::touch_words(SessionBatch& batch, uint32_t count) noexcept {
-  return look_all(batch, count, [&](uint32_t some, auto position) {
-    return look_for_words(batch, some, position);
-  });
+// The first-level cache waits for few lines at a time and drops prefetches beyond them; the second
+// for many. Behind the last, the last again: no test in loops.
+void SessionTable::ask(SessionBatch& batch, uint32_t begin, uint32_t end) noexcept {
+  std::fill_n(batch.line + end, kSessionAhead, batch.line[end - 1]);
+  for (uint32_t i = begin; i < begin + kSessionAhead; ++i) {
+    __builtin_prefetch(line_at(lines_, batch.line[i]), 0, 2);
+  }
 }
 
 int32_t SessionIndex::find_in(uint32_t line, uint64_t digest) const noexcept {

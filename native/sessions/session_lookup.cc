@@ -12,7 +12,7 @@ constexpr uint64_t kNobody = 1;      // the digest of packets that have no sessi
 constexpr uint32_t kGiveWayMax = 4;  // sessions that one packet can push out
 constexpr uint32_t kSweepPerPacket = 4;
 constexpr Nanos kClockBackMax = 7200ull * 1000000000;  // further back: it is another clock
-constexpr uint8_t kTcp = 6;
+constexpr uint8_t kTcp = kTcpProtocol;
 
 }  // namespace
 
@@ -72,27 +72,28 @@ uint64_t SessionManager::digest_of(const Batch& batch, Index packet) const noexc
   return digest > kNobody ? digest : kNobody + 1;
 }
 
-// Digests of all, then words.
-void SessionManager::look_up(uint32_t from, uint32_t to) noexcept {
+// Digests of all: the words follow in plain_waves().
+void SessionManager::find_digests(uint32_t from, uint32_t to) noexcept {
   const Batch& batch = *batch_;
   const Packet* const packets = batch.packets;
   const Index* const in = in_.data();
   const uint64_t salt = scope_->salt();
-  const bool always = rule_.tenant;
-  const uint32_t count = to - from;
-  for (uint32_t n = 0; n < count; ++n) {
-    const Index index = in[from + n];
-    const Packet& packet = packets[index];
-    const uint64_t digest = (uint64_t{packet.hash} << 32 | batch.tags[index]) ^ salt;
-    look_.digest[n] = digest;
-    if (__builtin_expect(!is_usual(packet) || digest <= kNobody || always, 0)) {
-      look_.digest[n] = odd_digest(index, digest);
+  bool odd = !batch.usual || rule_.tenant;
+#pragma GCC unroll 4
+  for (size_t i = from; i < to; ++i) {
+    const uint64_t digest = batch.digests[in[i]] ^ salt;
+    look_.digest[i] = digest;
+    odd |= digest <= kNobody;
+  }
+  for (uint32_t i = from; odd && i < to; ++i) {
+    const uint64_t digest = look_.digest[i];
+    if (__builtin_expect(!is_usual(packets[in[i]]) || digest <= kNobody || rule_.tenant, 0)) {
+      look_.digest[i] = odd_digest(in[i], digest);
     }
   }
-  std::fill_n(places_ + from, count, PacketPlace::session);
-  counts_.lookups += count;
-  const uint32_t rest = table_.touch_words(look_, count);
-  for (uint32_t r = 0; r < rest; ++r) settle_rest(from, look_.rest[r]);
+  std::fill(places_ + from, places_ + to, PacketPlace::session);
+  counts_.lookups += to - from;
+  table_.aim(look_, from, to);
 }
 
 // That of a packet in layers, or with a tenant, is of its own kind; kNobody: it has no session.
@@ -114,10 +115,9 @@ void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
   views_[i].direction = reverse != ((word_pin(word) & kPinSecond) != 0);
 }
 
-// Packets whose session was not there before this batch: the n-th from `from` on.
-void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
-  const uint32_t i = from + n;
-  const uint64_t digest = look_.digest[n];
+// A packet whose session was not there when it was looked up.
+void SessionManager::settle_rest(uint32_t i) noexcept {
+  const uint64_t digest = look_.digest[i];
   uint64_t* word;
   if (digest == kNobody) {
     // An ICMP error belongs to the session it quotes, and neither opens it nor keeps it alive.
@@ -139,7 +139,7 @@ void SessionManager::settle_rest(uint32_t from, uint32_t n) noexcept {
     }
   }
   if (word) {
-    look_.word[n] = *word;  // 0 up to now: no entry
+    look_.word[i] = *word;  // 0 up to now: no entry
     return;
   }
   places_[i] = PacketPlace::none;

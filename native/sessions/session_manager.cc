@@ -62,7 +62,7 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
     if (tick) to = go_on(from, to, sink);
     watch_load(to - from);
     while (unsettled()) settle(sink);
-    look_up(from, to);
+    find_digests(from, to);
     plain_waves(from, to, sink);
     make_waves();
     uint32_t begin = 0;

@@ -1,10 +1,10 @@
 // Stellar's session manager: which session each packet of a batch belongs to, what state that makes
 // of it, and which events come of it. Calls no plugin: events go to a SessionSink.
 //
-// Packets go in waves with one packet of a session at most in each, so that events can be given in
-// arrays while those of a session keep their order: CLOSING of an old session of the same tuple,
-// OPENING, ACTIVE, PACKET, CLOSING. Every session that was opened is closed once, whatever happens.
-// Nothing depends on how packets are cut into batches. Engine's thread, but where it says.
+// Packets go in waves with one of a session at most in each, so that events can be given in arrays
+// while a session's keep their order: CLOSING of an old one of the same tuple, OPENING, ACTIVE,
+// PACKET, CLOSING. Every session that was opened is closed once, whatever happens, and nothing
+// depends on how packets are cut into batches. Engine's thread, but where it says.
 #pragma once
 
 #include <array>
@@ -12,7 +12,6 @@
 #include <span>
 
 #include "abi/bricks_event.h"
-#include "sessions/session_counts.hh"
 #include "sessions/session_rules.hh"
 #include "sessions/session_sink.hh"
 #include "sessions/session_table.hh"
@@ -43,7 +42,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   SessionTrack& track(uint32_t entry) noexcept { return tracks_[entry]; }
   void left_queue(uint32_t entry) noexcept;  // one of its track's `queued`
 
-  // From a sink: CLOSING when this wave's packets are through. From elsewhere: by settle().
+  // From a sink: CLOSING when this wave's packets are through. Else: by settle().
   void close(bricks_session& session, bricks_close_reason reason,
              const bricks_packet_view* packet = nullptr) noexcept;
   // Sessions that have ended without a packet: CLOSING for kBatchMax of them.
@@ -61,8 +60,8 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void ended(uint32_t entry, SessionEnd end) noexcept override;
   uint32_t idle_ticks(uint32_t entry) const noexcept override;
   bool gives_way(uint32_t entry) const noexcept override;
-  void look_up(uint32_t from, uint32_t to) noexcept;
-  void settle_rest(uint32_t from, uint32_t n) noexcept;
+  void find_digests(uint32_t from, uint32_t to) noexcept;
+  void settle_rest(uint32_t i) noexcept;
   bool may_begin(uint32_t i) const noexcept;
   uint64_t* begin(uint32_t i, uint64_t digest) noexcept;
   void find_direction(uint32_t i, uint64_t word) noexcept;
@@ -72,8 +71,9 @@ class SessionManager final : private SessionOwner, private SessionWork {
   struct WaveFrame;
   struct Wave;
   void plain_wave(const WaveFrame& frame, uint32_t begin, uint32_t end, SessionSink& sink) noexcept;
-  template <uint8_t kProtocol, bool kWithTcp>
+  template <uint8_t kProtocol, bool kUsual>
   void plain_run(const WaveFrame& frame, Wave& wave) noexcept;
+  void look_ahead(const WaveFrame& frame) noexcept;
   void plain_other(const WaveFrame& frame, Wave& wave) noexcept;
   uint64_t digest_of(const Batch& batch, Index packet) const noexcept;
   uint64_t odd_digest(Index packet, uint64_t digest) noexcept;

@@ -8,7 +8,7 @@ namespace bricks {
 
 namespace {
 
-constexpr uint8_t kTcp = 6;
+constexpr uint8_t kTcp = kTcpProtocol;
 
 }  // namespace
 
@@ -57,7 +57,7 @@ inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type ty
   bricks_packet_view& view = views_[i];
   event.session = &sessions_[entries_[i]];
   event.packet = &view;
-  event.context = &event.session->context_;
+  event.context = nullptr;
   event.data = nullptr;
   event.offset = 0;
   event.length = 0;
@@ -66,7 +66,6 @@ inline void SessionManager::add(Events& events, uint32_t i, bricks_event_type ty
   event.reason = 0;
   event.protocol = event.kind = 0;
   event.entry_ = entries_[i];
-  event.zero_ = 0;
 }
 
 inline void SessionManager::add_packet(uint32_t i) noexcept {

@@ -16,6 +16,7 @@ constexpr uint32_t kCandidates = 8;  // sessions looked at, at most, before one 
 constexpr uint32_t kRankedMax = 64;  // and those that turn out to be of another rank
 constexpr uint64_t kHugePage = 2u << 20;
 
+static_assert(kSessionsMax * uint64_t{64} < UINT32_MAX, "lines of the index are found by 32 bits");
 constexpr uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 constexpr uint64_t lines_for(uint64_t sessions) { return sessions * 10 / 17 + kFirstLines + 2; }
 constexpr uint32_t to_ticks(uint32_t seconds) {

@@ -41,8 +41,11 @@ class SessionTable : private SessionIndex {
   // gives its pin. The others' positions go to `rest`, in order: settle them by find, refresh and
   // begin. Returns how many.
   uint32_t touch(SessionBatch& batch, uint32_t count) noexcept;
-  // The same without bits; gives the whole word, 0: it is among the rest.
-  uint32_t touch_words(SessionBatch& batch, uint32_t count) noexcept;
+  // The same without bits, in turns with what is done with the packets (session_words.hh): aim() at
+  // all of them, then the words of parts, 0: it is not there. Each that is goes to found(word).
+  void aim(SessionBatch& batch, uint32_t begin, uint32_t end) noexcept;
+  template <typename Found>
+  void look_for_words(SessionBatch& batch, uint32_t begin, uint32_t end, Found found) noexcept;
 
   // The word of a session, good until begin(); nullptr: there is none.
   uint64_t* find(uint64_t digest) noexcept { return find_word(digest); }
@@ -96,10 +99,7 @@ class SessionTable : private SessionIndex {
   }
   template <typename Position>
   uint32_t look(SessionBatch& batch, uint32_t count, Position position) noexcept;
-  template <typename Position>
-  uint32_t look_for_words(SessionBatch& batch, uint32_t count, Position position) noexcept;
-  template <typename Looking>
-  uint32_t look_all(SessionBatch& batch, uint32_t count, Looking looking) noexcept;
+  void ask(SessionBatch& batch, uint32_t begin, uint32_t end) noexcept;
 
   uint32_t capacity_ = 0;
   uint64_t clock_ = 1;   // ticks, never goes back

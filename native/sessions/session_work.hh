@@ -39,6 +39,7 @@ class SessionWork {
   Index aside_[kBatchMax];    // packets that go the long way
   bool repeated_[kBatchMax];  // and whether an earlier one of its session was not among them
   uint32_t aside_count_ = 0;
+  uint32_t looked_ = 0;     // packets before it have been looked up
   Index order_[kBatchMax];  // of those
   std::array<uint32_t, kBatchMax + 1> wave_end_;
   bool layered_ = false;

@@ -175,11 +175,11 @@ void decode_slow(Batch& batch, Index index, const HashSeed& seed) noexcept {
   packet.flags =
       static_cast<uint8_t>((packet.flags & kPacketCut) | (walk.fragment ? kPacketFragment : 0) |
                            (walk.plain ? 0 : kPacketLayers) | (flow.reverse ? kPacketReverse : 0));
-  batch.tags[index] = static_cast<uint32_t>(flow.digest);
+  batch.digests[index] = flow.digest;
   if (walk.plain) return;
   if (!walk.outer_known) {
     walk.layers.outer_hash = packet.hash;
-    walk.layers.outer_tag = batch.tags[index];
+    walk.layers.outer_tag = static_cast<uint32_t>(flow.digest);
   }
   batch.layers[index] = walk.layers;
 }

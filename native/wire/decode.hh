@@ -18,8 +18,8 @@ inline constexpr uint32_t kPrefetchAhead = 64, kPrefetchNear = 12;
 
 inline void prefetch_far(const void* line) noexcept { __builtin_prefetch(line, 0, 2); }
 
-// Fills hash, network, ip_version and the decode flags of batch.packets[0..count), their tags and,
-// where kPacketLayers is set, layers; batch.not_ip and batch.header_faults.
+// Fills hash, network, ip_version and the decode flags of batch.packets[0..count), their digests
+// and, where kPacketLayers is set, layers; batch.usual, batch.not_ip and batch.header_faults.
 void decode(Batch& batch, const HashSeed& seed) noexcept;
 
 // One packet by the path that handles everything; decode()'s fast path must agree with it bit for

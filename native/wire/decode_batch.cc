@@ -19,9 +19,9 @@ namespace bricks {
 
 namespace {
 
-inline void store_found(Packet& packet, uint32_t& tag, uint64_t digest, bool reverse) noexcept {
+inline void store_found(Packet& packet, uint64_t& to, uint64_t digest, bool reverse) noexcept {
   packet.hash = static_cast<uint32_t>(digest >> 32);
-  tag = static_cast<uint32_t>(digest);
+  to = digest;
   set_tail<14, 4, 0>(packet, reverse);
 }
 
@@ -71,7 +71,7 @@ uint32_t decode_each(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
     const __m128i ends = _mm_shuffle_epi8(behind, key);
     const auto a = static_cast<uint64_t>(_mm_cvtsi128_si64(ends));
     const auto b = static_cast<uint64_t>(_mm_extract_epi64(ends, 1));
-    store_found(packet, batch.tags[i], digest_endpoints(a, b, seed), a > b);
+    store_found(packet, batch.digests[i], digest_endpoints(a, b, seed), a > b);
   }
   return i;
 }
@@ -107,7 +107,7 @@ uint32_t decode_scalar(Batch& batch, uint32_t i, const HashSeed& seed) noexcept 
         endpoint_v4(load<uint32_t>(frame + 26), load<uint16_t>(frame + 34), protocol);
     const uint64_t b =
         endpoint_v4(load<uint32_t>(frame + 30), load<uint16_t>(frame + 36), protocol);
-    store_found(batch.packets[i], batch.tags[i], digest_endpoints(a, b, seed), a > b);
+    store_found(batch.packets[i], batch.digests[i], digest_endpoints(a, b, seed), a > b);
   }
   return i;
 }
@@ -125,6 +125,7 @@ constexpr uint32_t kOthersMax = 4;
 void decode(Batch& batch, const HashSeed& seed) noexcept {
   batch.not_ip = 0;
   batch.fragments = 0;
+  batch.usual = false;
   std::fill(std::begin(batch.header_faults), std::end(batch.header_faults), 0);
   if (batch.link != LinkType::ethernet) {
     for (uint32_t i = 0; i < batch.count; ++i) decode_one_slow(batch, i, seed);
@@ -132,6 +133,7 @@ void decode(Batch& batch, const HashSeed& seed) noexcept {
   }
   static const Decoder decode_plain = best_decoder();
   uint32_t i = 0;
+  bool usual = true;
   for (uint32_t others = 0; (i = decode_plain(batch, i, seed)) < batch.count; ++i, ++others) {
     if (others == kOthersMax) {
       Index rest[kBatchMax];
@@ -140,7 +142,9 @@ void decode(Batch& batch, const HashSeed& seed) noexcept {
       return;
     }
     if (!decode_common(batch, i, seed)) decode_one_slow(batch, i, seed);
+    usual = false;
   }
+  batch.usual = usual;
 }
 
 }  // namespace bricks

@@ -112,13 +112,13 @@ __attribute__((always_inline)) inline bool decode_kind(Batch& batch, uint32_t i,
   const uint64_t digest = digest_endpoints(source, target, seed);
   packet.hash = static_cast<uint32_t>(digest >> 32);
   set_tail<kNetwork, kSix ? 6 : 4, kTagged ? kPacketLayers : 0>(packet, source > target);
-  batch.tags[i] = static_cast<uint32_t>(digest);
+  batch.digests[i] = digest;
   if constexpr (kTagged) {
     static constexpr Layers kTemplate = tagged_layers<kSix>();
     Layers& layers = batch.layers[i];
     layers = kTemplate;
     layers.outer_hash = packet.hash;
-    layers.outer_tag = batch.tags[i];
+    layers.outer_tag = static_cast<uint32_t>(digest);
     layers.protocol = protocol;
     layers.source_port = source_port;
     layers.target_port = target_port;

@@ -54,7 +54,7 @@ BRICKS_V3 void store_tail(Packet& packet, __m128i higher, const Constants& is) n
 // False: one of the two is not plain, and nothing has been done. kWhole: no packet is cut, so there
 // are no flags to keep.
 template <bool kWhole>
-BRICKS_V3 bool decode_pair(Packet* packet, uint32_t* tag, const Constants& is) noexcept {
+BRICKS_V3 bool decode_pair(Packet* packet, uint64_t* digests, const Constants& is) noexcept {
   if (__builtin_expect(packet[0].length < kFastBytes || packet[1].length < kFastBytes, 0)) {
     return false;
   }
@@ -84,7 +84,7 @@ BRICKS_V3 bool decode_pair(Packet* packet, uint32_t* tag, const Constants& is) n
         spread(multiply_fold(static_cast<uint64_t>(_mm_cvtsi128_si64(factor[k])),
                              static_cast<uint64_t>(_mm_extract_epi64(factor[k], 1))));
     packet[k].hash = static_cast<uint32_t>(digest >> 32);
-    tag[k] = static_cast<uint32_t>(digest);
+    digests[k] = digest;
     if (kWhole) {
       store_tail(packet[k], reverse[k], is);
     } else {
@@ -98,19 +98,20 @@ template <bool kWhole>
 BRICKS_V3 uint32_t decode_all(Batch& batch, uint32_t i, const HashSeed& seed) noexcept {
   const Constants is(seed);
   Packet *packet = batch.packets + i, *const end = batch.packets + batch.count;
-  uint32_t* tag = batch.tags + i;
-  for (; packet + kPrefetchAhead + 1 < end; packet += 2, tag += 2) {
+  uint64_t* digests = batch.digests + i;
+  for (; packet + kPrefetchAhead + 1 < end; packet += 2, digests += 2) {
     prefetch_far(packet[kPrefetchAhead].data);
     prefetch_far(packet[kPrefetchAhead + 1].data);
     __builtin_prefetch(packet[kPrefetchNear].data);
     __builtin_prefetch(packet[kPrefetchNear + 1].data);
-    if (!decode_pair<kWhole>(packet, tag, is)) return static_cast<uint32_t>(packet - batch.packets);
+    if (!decode_pair<kWhole>(packet, digests, is))
+      return static_cast<uint32_t>(packet - batch.packets);
   }
-  for (; packet + 1 < end; packet += 2, tag += 2) {
+  for (; packet + 1 < end; packet += 2, digests += 2) {
     const Packet* near = std::min<const Packet*>(packet + kPrefetchNear, end - 2);
     __builtin_prefetch(near[0].data);
     __builtin_prefetch(near[1].data);
-    if (!decode_pair<kWhole>(packet, tag, is)) break;
+    if (!decode_pair<kWhole>(packet, digests, is)) break;
   }
   return static_cast<uint32_t>(packet - batch.packets);
 }

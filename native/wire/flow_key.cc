@@ -39,7 +39,7 @@ Parts parts_of(const Batch& batch, Index index, const FlowRule& rule) noexcept {
   if (!(packet.flags & kPacketLayers)) return plain_parts(packet);
   const Layers& layers = batch.layers[index];
   const bool same = (layers.headers <= 1 && layers.key_network == packet.network) ||
-                    (layers.outer_hash == packet.hash && layers.outer_tag == batch.tags[index]);
+                    (uint64_t{layers.outer_hash} << 32 | layers.outer_tag) == batch.digests[index];
   if (!rule.outer || same) return parts_of(layers);
   // The same walk, that enters no tunnel.
   return parts_of(walk_packet(batch, index, process_hash_seed(), 0).layers);
@@ -79,7 +79,7 @@ uint64_t base_digest(const Batch& batch, Index index, const FlowRule& rule) noex
     const Layers& layers = batch.layers[index];
     return uint64_t{layers.outer_hash} << 32 | layers.outer_tag;
   }
-  return uint64_t{packet.hash} << 32 | batch.tags[index];
+  return batch.digests[index];
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 void set_digest(Batch& batch, Index index, uint64_t digest, bool reverse) noexcept {
   Packet& packet = batch.packets[index];
   packet.hash = static_cast<uint32_t>(digest >> 32);
-  batch.tags[index] = static_cast<uint32_t>(digest);
+  batch.digests[index] = digest;
   packet.flags = static_cast<uint8_t>((packet.flags & ~(kPacketFragment | kPacketReverse)) |
                                       (reverse ? kPacketReverse : 0));
 }
@@ -20,9 +20,8 @@ bool is_quoted(const Batch& batch, Index index) noexcept {
 // Is its flow that of the outermost IP header, too?
 bool is_outermost(const Batch& batch, Index index) noexcept {
   const Layers& layers = batch.layers[index];
-  const uint32_t tag = batch.tags[index];
-  return layers.headers <= 1 && layers.outer_hash == batch.packets[index].hash &&
-         layers.outer_tag == tag;
+  return layers.headers <= 1 &&
+         (uint64_t{layers.outer_hash} << 32 | layers.outer_tag) == batch.digests[index];
 }
 
 }  // namespace
@@ -35,7 +34,7 @@ FragmentFlow fragment_flow(const Batch& batch, Index first) noexcept {
   const Layers& layers = batch.layers[first];
   const Packet& packet = batch.packets[first];
   return {.hash = packet.hash,
-          .tag = batch.tags[first],
+          .tag = static_cast<uint32_t>(batch.digests[first]),
           .outer_hash = layers.outer_hash,
           .outer_tag = layers.outer_tag,
           .source_port = layers.source_port,

@@ -66,7 +66,7 @@ HeldPackets::Place HeldPackets::take(const Batch& batch, Index index, uint32_t c
   entry.packet.data = pool->base + pool->stride * (place - pool->first);
   std::memcpy(entry.packet.data, from.data, from.length);
   entry.wire_length = wire_length(batch, index);
-  entry.tag = batch.tags[index];
+  entry.digest = batch.digests[index];
   if (from.flags & kPacketLayers) entry.layers = batch.layers[index];
   entry.cut = cut;
   entry.source = batch.source;
@@ -82,6 +82,7 @@ void HeldPackets::begin(Batch& batch) noexcept {
   batch.not_ip = 0;
   batch.padded = true;
   batch.plain = true;
+  batch.usual = false;
   batch.has_applications = true;
   batch.region = nullptr;
 }
@@ -98,7 +99,7 @@ bool HeldPackets::give(Place place, Batch& batch) noexcept {
   const uint32_t i = batch.count++;
   batch.packets[i] = entry.packet;
   batch.wire_lengths[i] = entry.wire_length;
-  batch.tags[i] = entry.tag;
+  batch.digests[i] = entry.digest;
   batch.applications[i] = entry.application;
   if (entry.packet.flags & kPacketLayers) batch.layers[i] = entry.layers;
   batch.plain &= entry.packet.length <= kBufferPayload && !(entry.packet.flags & kPacketCut);

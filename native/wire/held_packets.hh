@@ -60,7 +60,8 @@ class HeldPackets {
     Packet packet;
     Layers layers;
     const Source* source;  // of its batch
-    uint32_t wire_length, tag, cut;
+    uint64_t digest;
+    uint32_t wire_length, cut;
     Place next;
     uint32_t note;
     LinkType link;

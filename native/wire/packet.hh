@@ -42,7 +42,7 @@ static_assert(sizeof(Packet) == 32);
 // none. Ports are as on the wire (network byte order, as a native load).
 struct Layers {
   uint32_t outer_hash;     // of the outermost IP header's flow, upper and lower half;
-  uint32_t outer_tag;      // equal to hash and tag where nothing is nested
+  uint32_t outer_tag;      // equal to the flow's where nothing is nested
   uint16_t outer_network;  // the outermost IP header
   uint8_t outer_version;   // 4, 6, or 0
   uint8_t headers;         // IP headers one inside the other; quoted ones do not count
@@ -90,6 +90,8 @@ struct Batch {
   // True when no packet is longer than kBufferPayload or cut: what an input knows of all its
   // packets need not be asked of each. False says nothing.
   bool plain = false;
+  // decode: true: each is IPv4 without options, TCP or UDP, right in Ethernet. False says nothing.
+  bool usual = false;
   bool decoded = false;            // wire/decode.hh has filled in what it adds
   bool has_applications = false;   // a Session brick has filled in `applications`
   const Source* source = nullptr;  // engine: null: none that a brick was told of
@@ -102,10 +104,9 @@ struct Batch {
   Region* region = nullptr;
   alignas(64) Packet packets[kBatchMax];
   uint32_t wire_lengths[kBatchMax];  // read only where kPacketCut is set
-  // decode: lower half of the flow hash. With Packet.hash it makes the 64 bits that stand for a
-  // flow in the session table: two flows meet in one by chance once in 2^64, and nobody without the
-  // seed can make them.
-  alignas(64) uint32_t tags[kBatchMax];
+  // decode: the whole flow hash, by which the session table knows a flow: two flows meet in one by
+  // chance once in 2^64, and nobody without the seed can make them. Packet.hash is its upper half.
+  alignas(64) uint64_t digests[kBatchMax];
   Layers layers[kBatchMax];  // decode: read only where kPacketLayers is set
   // What each packet's session speaks, as far as it is known: enum bricks_protocol. Read only where
   // has_applications is set: wire/application.hh.

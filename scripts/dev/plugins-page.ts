@@ -150,7 +150,8 @@ cc -O2 -fPIC -shared -I native/abi -o short.so short.c
 
 The headers stand for themselves and include nothing of bricks' but each other:
 [bricks_plugin.h](../native/abi/bricks_plugin.h) (the contract; each call with its errors),
-[bricks_session.h](../native/abi/bricks_session.h) (sessions),
+[bricks_session.h](../native/abi/bricks_session.h) (sessions; whose they are is at
+\`session->flow\`),
 [bricks_event.h](../native/abi/bricks_event.h) (packets, events),
 [bricks_protocols.h](../native/abi/bricks_protocols.h) (records of decoders),
 [bricks_error.h](../native/abi/bricks_error.h), and

@@ -18,12 +18,11 @@ const HashSeed& kHashSeed = process_hash_seed();
 
 struct Decoded {
   Packet packet;
-  uint32_t tag;
+  uint64_t digest;
   Layers layers;
   uint32_t faults;
   FlowKey key, outer_key, tenant_key, addresses_key;
   uint64_t outer, tenant, addresses;
-  uint64_t digest() const { return uint64_t{packet.hash} << 32 | tag; }
   bool reverse() const { return packet.flags & kPacketReverse; }
 };
 
@@ -45,7 +44,7 @@ Decoded decoded(const Bytes& frame, LinkType link = LinkType::ethernet, uint32_t
   decode(*batch, kHashSeed);
   Decoded made = {};
   made.packet = batch->packets[0];
-  made.tag = batch->tags[0];
+  made.digest = batch->digests[0];
   if (made.packet.flags & kPacketLayers) made.layers = batch->layers[0];
   for (const uint32_t count : batch->header_faults) made.faults += count;
   made.key = flow_key(*batch, 0, {});
@@ -72,12 +71,12 @@ TEST(decode_follows_every_encapsulation) {
   for (size_t i = 0; i < there.size(); ++i) {
     const Decoded a = decoded(there[i].frame), b = decoded(back[i].frame);
     const Decoded inner = plain(a.packet.ip_version);
-    const bool right =
-        a.packet.ip_version != 0 && a.digest() == inner.digest() && a.key == inner.key &&
-        b.digest() == a.digest() && b.key == a.key && a.reverse() == inner.reverse() &&
-        a.reverse() != b.reverse() && a.faults == 0 && b.faults == 0 && a.outer == b.outer &&
-        a.outer_key == b.outer_key && a.tenant == b.tenant && a.tenant_key == b.tenant_key &&
-        a.addresses == inner.addresses && b.addresses_key == inner.addresses_key;
+    const bool right = a.packet.ip_version != 0 && a.digest == inner.digest && a.key == inner.key &&
+                       b.digest == a.digest && b.key == a.key && a.reverse() == inner.reverse() &&
+                       a.reverse() != b.reverse() && a.faults == 0 && b.faults == 0 &&
+                       a.outer == b.outer && a.outer_key == b.outer_key && a.tenant == b.tenant &&
+                       a.tenant_key == b.tenant_key && a.addresses == inner.addresses &&
+                       b.addresses_key == inner.addresses_key;
     if (!right) std::printf("  %s\n", there[i].name.c_str());
     CHECK(right);
     const uint32_t headers = a.packet.flags & kPacketLayers ? a.layers.headers : 1;
@@ -85,7 +84,7 @@ TEST(decode_follows_every_encapsulation) {
     CHECK_EQ(headers, uint32_t{there[i].headers});
     CHECK_EQ(a.tenant_key.vlan, there[i].vlan);
     CHECK_EQ(a.tenant_key.vni, there[i].vni);
-    CHECK_EQ(a.outer == a.digest(), headers == 1);
+    CHECK_EQ(a.outer == a.digest, headers == 1);
     CHECK_EQ(a.outer_key == a.key, headers == 1);
   }
   CHECK(there.size() > 55);
@@ -101,8 +100,8 @@ TEST(decode_of_cut_packets_is_symmetric) {
       const Bytes cut_back(back[i].frame.begin(), back[i].frame.begin() + length);
       const Decoded a = decoded(cut_there, LinkType::ethernet, wire);
       const Decoded b = decoded(cut_back, LinkType::ethernet, wire);
-      if (a.digest() != b.digest()) std::printf("  %s at %u\n", there[i].name.c_str(), length);
-      CHECK_EQ(a.digest(), b.digest());
+      if (a.digest != b.digest) std::printf("  %s at %u\n", there[i].name.c_str(), length);
+      CHECK_EQ(a.digest, b.digest);
       CHECK(a.key == b.key);
       CHECK(a.layers.fault == HeaderFault::none || a.layers.fault == HeaderFault::cut_short);
     }
@@ -133,31 +132,31 @@ TEST(decode_gives_icmp_errors_the_flow_they_quote) {
       const Bytes frame =
           ethernet(kBack, 0x0800, ip4(kBack, {.protocol = 1, .net = 77}, icmp(type, 1, quote)));
       const Decoded a = decoded(frame);
-      CHECK_EQ(a.digest(), inner4_.digest());
+      CHECK_EQ(a.digest, inner4_.digest);
       CHECK(a.key == inner4_.key);
       CHECK(a.reverse() != inner4_.reverse());  // against what it quotes
       CHECK_EQ(a.packet.network, 14);
       CHECK_EQ(a.layers.key_network, 42);
       CHECK_EQ(a.layers.headers, 1);
       CHECK_EQ(a.faults, 0u);
-      CHECK_EQ(a.outer, a.digest());
+      CHECK_EQ(a.outer, a.digest);
       CHECK(a.outer_key == a.key);
     }
   }
   for (const uint8_t type : Bytes{1, 2, 3, 4}) {
     const Decoded a = decoded(ethernet(
         kBack, 0x86dd, ip6(kBack, {.protocol = 58, .net = 77}, icmp(type, 0, inner6(kThere)))));
-    CHECK_EQ(a.digest(), inner6_.digest());
+    CHECK_EQ(a.digest, inner6_.digest);
     CHECK(a.key == inner6_.key);
     CHECK(a.reverse() != inner6_.reverse());
   }
   // Behind extension headers; of a tunnelled packet; inside a tunnel.
   const Bytes far = ip6(kThere, {.protocol = 0}, Bytes{6, 0, 1, 4, 0, 0, 0, 0} + tcp(kThere));
-  CHECK_EQ(decoded(ethernet(kBack, 0x86dd, ip6(kBack, {.protocol = 58}, icmp(1, 0, far)))).digest(),
-           inner6_.digest());
+  CHECK_EQ(decoded(ethernet(kBack, 0x86dd, ip6(kBack, {.protocol = 58}, icmp(1, 0, far)))).digest,
+           inner6_.digest);
   const Bytes error = ip4(kBack, {.protocol = 1, .net = 77}, icmp(3, 3, inner4(kThere)));
   const Decoded tunnelled = decoded(outer4(kBack, 4, error));
-  CHECK_EQ(tunnelled.digest(), inner4_.digest());
+  CHECK_EQ(tunnelled.digest, inner4_.digest);
   CHECK_EQ(tunnelled.layers.headers, 2);
   CHECK(tunnelled.outer_key.protocol == 4);
   // What is no error, or quotes nothing, goes by addresses and protocol.
