@@ -47,6 +47,8 @@ export interface StockProgram {
   readonly lastWords?: RegExp;
   /** It goes on when a pipe or stream has ended, until it is interrupted. */
   readonly endless?: boolean;
+  /** What it may die of, all by itself, when it has been interrupted. */
+  readonly diesInterrupted?: NodeJS.Signals;
 }
 
 /** Of a file that may still be written to. */
@@ -212,6 +214,8 @@ export const stockPrograms: readonly StockProgram[] = [
     packets: (folder) =>
       [...argusFlows(folder).values()].reduce((sum, { packets }) => sum + packets, 0),
     endless: true,
+    // One of its threads frees what its loop over packets still writes the time to.
+    diesInterrupted: 'SIGSEGV',
   },
   {
     name: 'suricata',
