@@ -45,7 +45,7 @@ export interface StockProgram {
   readonly ready?: RegExp;
   /** Said when an interface is gone, then it ends with code 1. So it takes a pipe's end. */
   readonly lastWords?: RegExp;
-  /** It goes on when a pipe or stream has ended, until it is interrupted. */
+  /** It goes on, or may, when a pipe or stream has ended, until it is interrupted. */
   readonly endless?: boolean;
   /** What it may die of, all by itself, when it has been interrupted. */
   readonly diesInterrupted?: NodeJS.Signals;
@@ -207,7 +207,7 @@ export const stockPrograms: readonly StockProgram[] = [
     remarks: [
       'From an interface, and so from a pipe, it takes packets of about now: a capture of last ' +
         'year is counted by it and not reported. Give it old captures by `fifo:` or `tcp:`.',
-      'Goes on when a pipe has ended: interrupt it.',
+      'Does not always end with a pipe: interrupt it, then.',
     ],
     findings: (folder) =>
       [...argusFlows(folder)].map(([key, sum]) => `${key} ${sum.packets} ${sum.bytes}`),
