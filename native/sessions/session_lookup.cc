@@ -110,7 +110,9 @@ __attribute__((noinline)) uint64_t SessionManager::odd_digest(Index index,
   return digest_of(*batch_, index);
 }
 
-void SessionManager::find_direction(uint32_t i, uint64_t word) noexcept {
+// Of a packet whose session may have changed its sides since it was looked up.
+void SessionManager::find_direction(uint32_t i) noexcept {
+  const uint64_t word = *table_.word_of(entries_[i]);
   const bool reverse = batch_->packets[in_[i]].flags & kPacketReverse;
   views_[i].direction = reverse != ((word_pin(word) & kPinSecond) != 0);
 }

@@ -65,6 +65,7 @@ void SessionManager::run(const Batch& batch, Picks in, bool tick, SessionSink& s
     find_digests(from, to);
     plain_waves(from, to, sink);
     make_waves();
+    turned_ = false;
     uint32_t begin = 0;
     for (uint32_t w = 0; w < waves_; ++w) {
       wave(begin, wave_end_[w], sink);

@@ -64,7 +64,7 @@ class SessionManager final : private SessionOwner, private SessionWork {
   void settle_rest(uint32_t i) noexcept;
   bool may_begin(uint32_t i) const noexcept;
   uint64_t* begin(uint32_t i, uint64_t digest) noexcept;
-  void find_direction(uint32_t i, uint64_t word) noexcept;
+  void find_direction(uint32_t i) noexcept;
   bool give_way(SessionList list) noexcept;
   void make_waves() noexcept;
   void plain_waves(uint32_t from, uint32_t to, SessionSink& sink) noexcept;

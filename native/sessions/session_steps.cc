@@ -165,10 +165,9 @@ void SessionManager::step_ended(uint32_t i) noexcept {
   uint64_t* word = table_.word_of(entry);
   const auto pin =
       static_cast<uint16_t>((word_pin(*word) & kPinTcp) | (second ? kPinSecond : kPinFirst));
-  table_.repin(word, pin);
-  const auto end = static_cast<uint32_t>(in_.size());
-  for (uint32_t k = i; k < end; ++k) {
-    if (entries_[k] == entry) find_direction(k, *table_.word_of(entry));
+  if (pin != word_pin(*word)) {
+    table_.repin(word, pin);
+    turned_ = true;
   }
   session.state = 0;
   step(i);
@@ -179,6 +178,10 @@ void SessionManager::step(uint32_t i) noexcept {
   const uint32_t entry = entries_[i];
   bricks_session& session = sessions_[entry];
   bricks_packet_view& view = views_[i];
+  // One that leaves is no longer in the table.
+  const bool leaves = session.close_reason != BRICKS_CLOSE_NONE && session.state != 0 &&
+                      session.state != BRICKS_SESSION_CLOSED;
+  if (turned_ && !leaves) find_direction(i);
   if (__builtin_expect(session.state != BRICKS_SESSION_ACTIVE, 0)) {
     if (session.state == BRICKS_SESSION_CLOSED) return step_ended(i);
     if (session.state == 0) {

@@ -43,6 +43,7 @@ class SessionWork {
   Index order_[kBatchMax];  // of those
   std::array<uint32_t, kBatchMax + 1> wave_end_;
   bool layered_ = false;
+  bool turned_ = false;             // a session has begun anew from its other side
   uint32_t waves_ = 0, alone_ = 0;  // alone: packets of no session
   Events before_, opening_, active_, packets_, closing_;
   Index again_[kBatchMax];

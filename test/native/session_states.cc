@@ -222,6 +222,33 @@ TEST(edge_case_21_batch_of_syn_data_and_reset) {
   CHECK_EQ(show(world), "2 created 1 closed 1 live");
 }
 
+// Who was the server connects back, all in one batch: what was its side 1 is side 0 from there on.
+TEST(session_begins_anew_from_its_other_side_in_one_batch) {
+  World world;
+  const Ends back = kClient.reversed();
+  world.add(tcp_frame(kClient, {1000, 0, kTcpSyn}));
+  world.add(tcp_frame(back, {0, 1001, kTcpRst | kTcpAck}));
+  world.run();
+  CHECK_EQ(world.log.take(), "O0 P0 P1 C:rst");
+  for (int times = 0; times < 2; ++times) {  // and again
+    const auto at = static_cast<uint32_t>(70000 * (times + 1));
+    world.add(tcp_frame(back, {at, 0, kTcpSyn}));
+    world.add(tcp_frame(kClient, {at, at + 1, kSa}));
+    world.add(tcp_frame(back, {at + 1, at + 1, kTcpAck}));
+    world.add(tcp_frame(back, {at + 1, at + 1, kTcpAck, 10}));
+    world.add(tcp_frame(kClient, {at + 1, at + 11, kTcpRst}));
+    world.add(tcp_frame(kClient, {at + 30000, 0, kTcpSyn}));
+    world.add(tcp_frame(back, {at, at + 30001, kSa}));
+    world.add(tcp_frame(kClient, {at + 30001, at + 1, kTcpAck}));
+    world.add(tcp_frame(kClient, {at + 30001, at + 1, kTcpAck, 10}));
+    world.add(tcp_frame(back, {at + 1, at + 30011, kTcpRst}));
+  }
+  world.run();
+  const std::string talk = "O0 P0 P1 A0 P0 P0 P1 C:rst";
+  CHECK_EQ(world.log.take(), talk + " " + talk + " " + talk + " " + talk);
+  CHECK_EQ(show(world), "5 created 5 closed 0 live");
+}
+
 // Edge case 15: time never goes back; what is counted is that it tried.
 TEST(edge_case_15_clock_going_back) {
   World world;
