@@ -198,8 +198,15 @@ struct World : Managed {
   const SessionManagerCounts& counts() const { return manager->counts(); }
 };
 
-// What client and server say, from the client's side.
+inline constexpr uint8_t kSa = kTcpSyn | kTcpAck, kFa = kTcpFin | kTcpAck;
 inline const Ends kClient = {1, 2, 40000, 443};
+
+inline std::string show(const World& world) {
+  const SessionManagerCounts& c = world.counts();
+  return std::to_string(c.created) + " created " + std::to_string(c.closed) + " closed " +
+         std::to_string(c.live) + " live";
+}
+// What client and server say, from the client's side.
 struct Connection {
   World& world;
   Ends ends = kClient;
@@ -209,7 +216,7 @@ struct Connection {
   std::string from_server(const Segment& s) { return world.push(tcp_frame(ends.reversed(), s)); }
   std::string open() {
     std::string all = from_client({client, 0, kTcpSyn});
-    all += " " + from_server({server, client + 1, kTcpSyn | kTcpAck});
+    all += " " + from_server({server, client + 1, kSa});
     return all + " " + from_client({client + 1, server + 1, kTcpAck});
   }
 };

@@ -5,8 +5,6 @@ namespace bricks::sessions {
 
 namespace {
 
-constexpr uint8_t kSa = kTcpSyn | kTcpAck;
-
 // Protection against wrapped sequence numbers (RFC 7323, 5): what comes with an older timestamp
 // than its receiver has had is an old duplicate, whatever its numbers say.
 void check_old_timestamps(uint32_t base, uint8_t flags) {
